@@ -1,0 +1,98 @@
+"""Errors, by who can put them right; and notes, for what needs no putting right.
+
+::
+
+    PublishError
+     ├─ InputError         the workflow's `with:`      → edit the workflow
+     ├─ DistributionError  a file in packages-dir      → rebuild it
+     ├─ CredentialError    no identity, or refused     → permissions, publisher, IAM
+     ├─ Refused            the index said no           → its own words, quoted
+     └─ Unavailable        no answer, 5xx, 429         → run the job again
+
+Each has a title (what is wrong), a detail (what was seen) and a tip (what to do). Anything that is not a
+`PublishError` is a bug in this program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class PublishError(Exception):
+    """Something a user can put right.
+
+    Titles are neither masked nor written to the log by GitHub, so what matters is in `detail` and `tip`.
+    None of the three ever holds a secret. `path` is the distribution concerned, as the user would write it.
+    """
+
+    def __init__(self, title: str, detail: str, tip: str, *, path: str | None = None) -> None:
+        super().__init__(title, detail, tip)
+        self.title = title
+        self.detail = detail
+        self.tip = tip
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.detail}"
+
+
+class InputError(PublishError):
+    """The workflow asked for something that cannot be: edit its `with:`."""
+
+
+class DistributionError(PublishError):
+    """A file in `packages-dir` cannot be published as it is: rebuild it."""
+
+
+class CredentialError(PublishError):
+    """There is no credential, or the index does not take it."""
+
+
+class Refused(PublishError):  # noqa: N818 - the tree reads as sentences: "refused", "unavailable"
+    """The index answered no, for a reason that stays true when asked again."""
+
+
+class Unavailable(PublishError):  # noqa: N818 - see Refused
+    """The index did not answer, or could not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a user should know although nothing has to be put right for this run to go on."""
+
+    level: Literal["notice", "warning"]
+    title: str
+    detail: str
+    path: str | None = None
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield the errors of a group, or the error itself if it is none."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
+
+
+def gather(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Do both steps and give both answers.
+
+    Raises one `ExceptionGroup` with the problems of both if either fails, so that a user sees all of them at once.
+    """
+    problems: list[Exception] = []
+    answers: list[object] = []
+    for step in (first, second):
+        try:
+            answers.append(step())
+        except* PublishError as group:
+            problems.extend(group.exceptions)
+    if problems:
+        raise ExceptionGroup("several problems", problems)
+    a, b = answers
+    return a, b  # type: ignore[return-value]  # the order of `answers` is that of the parameters
