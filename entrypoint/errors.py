@@ -8,6 +8,7 @@
      ├─ CredentialError    no identity, or refused     → permissions, publisher, IAM
      ├─ Refused            the index said no           → its own words, quoted
      └─ Unavailable        no answer, 5xx, 429         → run the job again
+         └─ Unreachable    no connection: nothing sent → the URL, DNS, TLS, proxy
 
 Each has a title (what is wrong), a detail (what was seen) and a tip (what to do). Anything that is not a
 `PublishError` is a bug in this program.
@@ -61,14 +62,24 @@ class Unavailable(PublishError):  # noqa: N818 - see Refused
     """The index did not answer, or could not."""
 
 
+class Unreachable(Unavailable):
+    """There is no connection to the index, so nothing was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a user should know although nothing has to be put right for this run to go on."""
+    """Something found on the way that a user should know, as a value: what becomes of it is decided later.
 
-    level: Literal["notice", "warning"]
+    A check yields notes of any level; `strict` and `verify-metadata` move the level of those that are not `final`.
+    """
+
+    level: Literal["notice", "warning", "error"]
     title: str
     detail: str
     path: str | None = None
+    tip: str = ""
+    final: bool = False
+    """Whether no index could take the file, whatever the user says."""
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

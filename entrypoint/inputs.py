@@ -1,0 +1,247 @@
+"""Inputs: what the workflow asked for, checked and frozen.
+
+`action.yml` and the tables of the README say the same as the fields below; a test holds the three together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from entrypoint.errors import InputError
+
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_SHOWN = 80
+"""Characters of a bad value that a message quotes."""
+
+
+def _boolean(value: object) -> object:
+    if isinstance(value, str):
+        if value.lower() not in _BOOLEANS:
+            raise ValueError("expected true or false (also yes, no, on, off, 1, 0)")
+        return _BOOLEANS[value.lower()]
+    return value
+
+
+def _choice(value: object) -> object:
+    """Read `attestations`, where a boolean in any spelling stands beside `required`."""
+    if isinstance(value, str) and value.lower() in _BOOLEANS:
+        return str(_BOOLEANS[value.lower()]).lower()
+    return value
+
+
+def _lines(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(line for line in map(str.strip, value.splitlines()) if line)
+    return value
+
+
+def _user(value: str) -> str:
+    if ":" in value or not value.isprintable():
+        raise ValueError("expected a user name without colons and control characters (RFC 7617, section 2)")
+    return value
+
+
+def _only(*served: str) -> AfterValidator:
+    """Refuse what this version understands but does not serve yet, instead of ignoring it."""
+
+    def check(value: object) -> object:
+        if str(value).lower() not in served:
+            usable = f" or give {' or '.join(served)}" if served else ""
+            raise ValueError(f"not served by this version: leave it out{usable}")
+        return value
+
+    return AfterValidator(check)
+
+
+Boolean = Annotated[bool, BeforeValidator(_boolean)]
+Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
+
+
+class Inputs(BaseModel):
+    """Every input of the action. An empty value is an unset one; what is left out has the default shown here.
+
+    URLs are secrets until `index.locate` has taken a user name and password out of them.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+        alias_generator=lambda name: name.replace("_", "-"),
+    )
+
+    packages_dir: Lines = Field(
+        default=("dist",), description="Directories, files or globs, one per line, relative to the workspace."
+    )
+    index: str | None = Field(
+        default=None,
+        description="`pypi`, `testpypi`, or the name of a `[[tool.uv.index]]` entry in the workspace's "
+        "`pyproject.toml` (`[[index]]` in `uv.toml`).",
+    )
+    repository_url: SecretStr | None = Field(
+        default=None, description="Upload URL; PyPI's when left out. Not together with `index`."
+    )
+    check_url: Annotated[SecretStr | None, _only()] = Field(
+        default=None,
+        description="Simple index of the same repository, to compare hashes with. Not together with `index`.",
+    )
+    user: Annotated[str, AfterValidator(_user)] | None = Field(
+        default=None,
+        description="User name; when left out the index's own: `__token__`, on Artifact Registry `oauth2accesstoken`.",
+    )
+    password: SecretStr | None = Field(default=None, description="API token, access token or password.")
+    trusted_publishing: Annotated[Literal["auto", "always", "never"], _only("auto", "never")] = Field(
+        default="auto",
+        description="`auto` (where the index is known to offer it and no password is given), `always` or `never`.",
+    )
+    google_workload_identity_provider: Annotated[str | None, _only()] = Field(
+        default=None,
+        description="Full resource name of a provider: keyless publishing to Artifact Registry, no other action.",
+    )
+    google_service_account: Annotated[str | None, _only()] = Field(
+        default=None, description="E-mail of a service account to impersonate with it."
+    )
+    google_audience: Annotated[str | None, _only()] = Field(
+        default=None, description="Audience of the GitHub ID token, for providers with their own allowed audiences."
+    )
+    google_credentials_json: Annotated[SecretStr | None, _only()] = Field(
+        default=None, description="A service account key, where keyless is impossible."
+    )
+    keyring_provider: Annotated[Literal["disabled", "subprocess"], _only("disabled")] = Field(
+        default="disabled",
+        description="`disabled`, or `subprocess`: ask a `keyring` program on PATH (native runs; the image has none).",
+    )
+    skip_existing: Annotated[Boolean, _only("false")] = Field(
+        default=False,
+        description="An identical file on the index is never an error. `false`: other content under the same name is "
+        "an error, both hashes shown. `true`: it is skipped with a warning.",
+    )
+    verify_metadata: Boolean = Field(
+        default=True, description="`false` turns preflight errors that the index may yet accept into warnings."
+    )
+    strict: Boolean = Field(default=False, description="`true`: preflight warnings are errors.")
+    attestations: Annotated[Literal["true", "required", "false"], BeforeValidator(_choice), _only("true", "false")] = (
+        Field(
+            default="true",
+            description="`true`: sign where the index takes attestations and an identity is there, go on with a "
+            "warning when signing fails. `required`: fail before anything is sent. `false`: do not sign.",
+        )
+    )
+    sigstore_trust_config: Annotated[str | None, _only()] = Field(
+        default=None,
+        description="Path of a Sigstore `ClientTrustConfig` JSON: a private Sigstore instead of the public one.",
+    )
+    dry_run: Annotated[Boolean, _only("false")] = Field(
+        default=False, description="Do everything that can be known without minting, signing or sending."
+    )
+    parallel: Annotated[int | None, Field(ge=1, le=16), _only("1")] = Field(
+        default=None, description="Files of one project in flight at once, 1 to 16; the index's own when left out."
+    )
+    wait_for_index: Annotated[int, Field(ge=0), _only("0")] = Field(
+        default=0, description="Seconds to wait until the index serves every file with its hash."
+    )
+    timeout: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        default=300, description="Seconds without progress on one request."
+    )
+    retries: Annotated[int, Field(ge=0), _only("0")] = Field(
+        default=4, description="Tries after the first, for what may be tried again."
+    )
+    verbose: Boolean = Field(
+        default=True, description="Kept for workflows that set it; adds request lines without secrets."
+    )
+    print_hash: Boolean = Field(default=True, description="Kept for workflows that set it; hashes in the log.")
+
+    @property
+    def url(self) -> str | None:
+        """`repository-url`, user name and password and all."""
+        return self.repository_url.get_secret_value() if self.repository_url else None
+
+    @property
+    def token(self) -> str | None:
+        """`password`, in clear."""
+        return self.password.get_secret_value() if self.password else None
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Inputs:
+        """Read `INPUT_<NAME>` variables, upper case, hyphens kept; a flag of the same name beats them.
+
+        Raises an `ExceptionGroup` of `InputError` with every bad input at once.
+        """
+        given = _given(environ) | {name: text for name, text in (flags or {}).items() if text.strip()}
+        contradictions = list(_contradictions(given))
+        try:
+            inputs = cls.model_validate(given)
+        except ValidationError as invalid:
+            bad = [_problem(dict(error), given) for error in invalid.errors(include_url=False)]
+            raise ExceptionGroup("bad inputs", bad + contradictions) from None
+        if contradictions:
+            raise ExceptionGroup("bad inputs", contradictions)
+        return inputs
+
+
+NAMES = {str(field.alias): name for name, field in Inputs.model_fields.items()}
+"""Kebab-case name of each input → name of its field."""
+
+SECRET = frozenset(
+    {"password", "google-credentials-json", "repository-url", "check-url"},
+)
+"""Inputs whose value is never quoted: it is a secret or may hold one."""
+
+ALIASES = {
+    name.replace("-", "_"): name
+    for name in ("repository-url", "packages-dir", "verify-metadata", "skip-existing", "print-hash")
+}
+"""Deprecated spelling → input. The spelling with hyphens wins when both are given."""
+
+
+def deprecated(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield (deprecated spelling, name of the input) for each that was given."""
+    for alias, name in ALIASES.items():
+        if environ.get(f"INPUT_{alias.upper()}", "").strip():
+            yield alias, name
+
+
+def _given(environ: Mapping[str, str]) -> dict[str, str]:
+    """Find the inputs that are not empty, under their kebab-case names."""
+    spellings = [*((alias, name) for alias, name in ALIASES.items()), *((name, name) for name in NAMES)]
+    texts = ((name, environ.get(f"INPUT_{spelling.upper()}", "")) for spelling, name in spellings)
+    return {name: text for name, text in texts if text.strip()}
+
+
+def _contradictions(given: Mapping[str, str]) -> Iterator[InputError]:
+    for url in ("repository-url", "check-url"):
+        if "index" in given and url in given:
+            yield InputError(
+                f"Inputs `index` and `{url}` exclude each other",
+                f"`index` is {_quoted(given['index'])}, and `{url}` is given too.",
+                f"Remove one of the two: an index by name brings its own URLs, `{url}` is for an index without a name.",
+            )
+    if given.get("trusted-publishing", "").strip() == "always" and "password" in given:
+        yield InputError(
+            "Inputs `trusted-publishing: always` and `password` exclude each other",
+            "`trusted-publishing` is 'always', and `password` is given too.",
+            "Remove `password` to publish without a stored secret, or `trusted-publishing` to publish with it.",
+        )
+
+
+def _problem(error: Mapping[str, Any], given: Mapping[str, str]) -> InputError:
+    name = str(error["loc"][0])
+    message = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
+    seen = "given (its value is not shown)" if name in SECRET else _quoted(given[name])
+    return InputError(
+        f"Input `{name}` is not usable", f"`{name}` is {seen}: {message}.", f"Correct `{name}`: {hint(name)}"
+    )
+
+
+def hint(name: str) -> str:
+    """Describe the input in one or two sentences, as `action.yml` does."""
+    return str(Inputs.model_fields[NAMES[name]].description)
+
+
+def _quoted(text: str) -> str:
+    text = text.strip()
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
