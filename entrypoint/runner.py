@@ -1,0 +1,208 @@
+"""The runner: what GitHub told us, and how it is told something. All escaping lives here.
+
+How GitHub reads a step's output: a line ends at LF, CR or CRLF; `::name key=value::data` at the start of a line and
+`##[name]data` anywhere in it are commands (actions/runner 2.336, `ActionCommand.cs`, `ProcessInvoker.cs`, 2026-08).
+Whatever comes from outside (server answers, file names, metadata) therefore passes through one of the functions below.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, TextIO
+from urllib.parse import quote, quote_plus
+
+Level = Literal["error", "warning", "notice"]
+
+MESSAGE_UNITS = 4096
+"""UTF-16 code units that GitHub keeps of an annotation's message (actions/runner, `IssueMessageMaxLength`)."""
+SHORTEST_SECRET = 4
+"""Characters. Masking less would tear holes into every line of the log."""
+SHORTEST_SECRET_LINE = 8
+"""Characters. Each line of a multi-line secret is masked, but a `{` of a JSON key must not be."""
+
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # C0 and C1 controls but for the ones below; ESC starts terminal sequences
+    "\u2028\u2029"  # line and paragraph separator
+    "\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"  # direction overrides (CVE-2021-42574), byte order mark
+    "\ud800-\udfff]"  # lone surrogates: bytes of a file name that are not UTF-8
+)
+_LINE_END = re.compile("\r\n|\r|\n")
+_MARKDOWN = re.compile(
+    r"([\\`*\[\]|~$]"  # code, emphasis, links, cells, strike-through, formulas
+    r"|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"  # emphasis; inside a word an underscore is one
+    r"|(?<=:)/(?=/)|(?<=www)\."  # what GitHub would turn into a link by itself
+    r"|^[#+=-]|(?<=^\d)[.)]|(?<=^\d\d)[.)])"  # headings and lists
+)
+
+
+def visible(text: str) -> str:
+    """Replace what a terminal or a log would act on instead of showing it; line ends stay."""
+    return _CONTROL.sub("\ufffd", text.replace("\t", " "))
+
+
+def one_line(text: str) -> str:
+    """Fold a text into one visible line."""
+    return " ".join(visible(text).split())
+
+
+def log_lines(text: str) -> Iterator[str]:
+    """Cut a text into lines of which none is a workflow command."""
+    for line in _LINE_END.split(visible(text)):
+        harmless = line.replace("##[", "## [")
+        yield f"| {harmless}" if harmless.lstrip().startswith("::") else harmless
+
+
+def command_data(text: str) -> str:
+    """Escape the data of a workflow command (actions/toolkit, `escapeData`)."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def command_property(text: str) -> str:
+    """Escape a property of a workflow command (actions/toolkit, `escapeProperty`)."""
+    return command_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def markdown(text: str) -> str:
+    """Show a text literally in one line of GitHub's Markdown, also in a table: no link, image or HTML comes of it."""
+    entities = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKDOWN.sub(r"\\\1", entities)
+
+
+def markdown_code(text: str) -> str:
+    """Show a name in Markdown's type for code, also in a table."""
+    text = one_line(text)
+    return markdown(text) if not text or "`" in text or "|" in text else f"`{text}`"
+
+
+def heredoc(name: str, value: str, delimiter: str) -> str:
+    """Write one value in the form of GitHub's file commands that takes several lines.
+
+    Raises `ValueError` when a line of the value equals the delimiter.
+    """
+    if delimiter in _LINE_END.split(value):
+        raise ValueError("the delimiter stands in the value")
+    return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
+
+
+def shortened(text: str, units: int) -> str:
+    """Cut a text to so many UTF-16 code units, in which GitHub counts, and show that it was cut."""
+    if len(text) * 2 <= units or len(text.encode("utf-16-le", "surrogatepass")) // 2 <= units:
+        return text
+    return text.encode("utf-16-le", "surrogatepass")[: 2 * (units - 1)].decode("utf-16-le", "ignore") + "…"
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """Yield the forms in which a server or a library may repeat a secret."""
+    yield secret
+    yield base64.b64encode(secret.encode()).decode()
+    yield quote(secret)
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    yield html.escape(secret)
+    yield json.dumps(secret)[1:-1]
+
+
+class Runner:
+    """The machine and the workflow that run us; on a person's terminal, only the terminal."""
+
+    def __init__(self, environ: Mapping[str, str], stream: TextIO) -> None:
+        self.in_actions = environ.get("GITHUB_ACTIONS") == "true"
+        self.debug = environ.get("RUNNER_DEBUG") == "1"
+        workspace = Path(environ.get("GITHUB_WORKSPACE") or ".")
+        self.workspace = (workspace if workspace.is_dir() else Path()).absolute()
+        self._output = environ.get("GITHUB_OUTPUT")
+        self._summary = environ.get("GITHUB_STEP_SUMMARY")
+        self._temp = environ.get("RUNNER_TEMP")
+        self._stream = stream
+        self._secrets: set[str] = set()
+
+    def mask(self, secret: str) -> None:
+        """Keep a secret out of everything that is printed or written from now on, here and by GitHub."""
+        lines = [line.strip() for line in _LINE_END.split(secret) if line.strip()]
+        shortest = SHORTEST_SECRET if len(lines) == 1 else SHORTEST_SECRET_LINE
+        for line in lines:
+            if len(line) >= shortest and line not in self._secrets:
+                if self.in_actions:
+                    self._write(f"::add-mask::{command_data(line)}")
+                self._secrets.update(_spellings(line))
+
+    def redact(self, text: str) -> str:
+        """Put `***` where a text holds a masked secret, in any of its usual spellings."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
+    def log(self, text: str) -> None:
+        """Print a text for someone who reads the log; nothing in it is taken for a command."""
+        for line in log_lines(self.redact(text)):
+            self._write(line)
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Fold the lines logged inside the block under a title."""
+        title = one_line(self.redact(title))
+        if not self.in_actions:
+            self.log(title)
+            yield
+            return
+        self._write(f"::group::{command_data(title)}")
+        try:
+            yield
+        finally:
+            self._write("::endgroup::")
+
+    def annotate(self, level: Level, title: str, message: str, *, path: str | None = None) -> None:
+        """Tell someone who has to act, on the page of the run; `path` is relative to the workspace."""
+        title, message = one_line(self.redact(title)), visible(self.redact(message))
+        if not self.in_actions:
+            self.log(f"{level}: {title}\n  " + message.replace("\n", "\n  "))
+            return
+        properties = {"title": title, "file": one_line(self.redact(path or ""))}
+        text = ",".join(f"{key}={command_property(value)}" for key, value in properties.items() if value)
+        data = command_data(shortened(message, MESSAGE_UNITS).replace("##[", "## ["))
+        self._write(f"::{level} {text}::{data}")
+
+    def set_outputs(self, outputs: Mapping[str, str]) -> None:
+        """Set step outputs. Raises `OSError` when GitHub's file cannot be written."""
+        delimiter = f"end-{os.urandom(16).hex()}"
+        self._append(self._output, (heredoc(name, self.redact(text), delimiter) for name, text in outputs.items()))
+
+    def write_summary(self, text: str) -> None:
+        """Add Markdown to the job summary. Raises `OSError` when GitHub's file cannot be written."""
+        self._append(self._summary, [text])
+
+    def write_report(self, text: str) -> str | None:
+        """Write `publish-report.json` for later steps and give its path; nothing without a temporary folder.
+
+        Raises `OSError` when it cannot be written.
+        """
+        if not self._temp:
+            return None
+        path = Path(self._temp, "publish-report.json")
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    def relative(self, path: Path) -> str:
+        """Give a path as a user writes it: relative to the workspace where it is inside."""
+        path = Path(os.path.normpath(self.workspace / path))
+        return str(path.relative_to(self.workspace)) if path.is_relative_to(self.workspace) else str(path)
+
+    def _append(self, path: str | None, texts: Iterable[str]) -> None:
+        if path:
+            with open(path, "a", encoding="utf-8", newline="\n") as file:  # noqa: PTH123 - Path.open has no better name
+                file.writelines(texts)
+
+    def _write(self, line: str) -> None:
+        try:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            # Whoever read the log is gone. The release goes on, and the report still says what became of it.
+            self._stream = Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process
