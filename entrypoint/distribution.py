@@ -1,0 +1,303 @@
+"""Distributions: the files to publish, found, then read once and frozen."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion, Version
+
+from entrypoint import metadata
+from entrypoint.errors import DistributionError, Note, PublishError
+from entrypoint.metadata import CoreMetadata, Kind
+
+BLOCK = 2**20
+"""Bytes read at once, to hash and to send. Blocks of 64 KiB cost a third of the throughput on loopback (2026-11)."""
+
+IGNORED_SHOWN = 10
+"""Names of ignored files in the notice about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that is to be published, known by its name alone."""
+
+    path: Path
+    shown: str
+    """The path as a user writes it: relative to the workspace."""
+    kind: Kind
+    project: str
+    """Normalised project name, of the file name."""
+    version: str
+    """Version of the file name, normalised."""
+    python_tag: str
+    """Python tag of a wheel (`py3`, `py2.py3`, `cp313`); `source` for an sdist."""
+    size: int
+    """Bytes."""
+
+    @property
+    def filename(self) -> str:
+        """Base name: what the index will call it."""
+        return self.path.name
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Everything under `packages-dir`: what is to be published, what is not, and what is wrong."""
+
+    found: tuple[Found, ...]
+    notes: tuple[Note, ...]
+    problems: tuple[PublishError, ...]
+
+    def check(self) -> None:
+        """Raise an `ExceptionGroup` of the problems, if there are any."""
+        if self.problems:
+            raise ExceptionGroup("unusable packages-dir", self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A file that is ready to be sent."""
+
+    found: Found
+    metadata: CoreMetadata
+    sha256: str
+    """Hex."""
+    blake2b_256: str
+    """Hex, of a 32-byte digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One version of one project and its files, in the order in which they are sent."""
+
+    name: str
+    """As the metadata spells it."""
+    version: str
+    distributions: tuple[Distribution, ...]
+
+
+def collect(patterns: Sequence[str], workspace: Path) -> Collection:
+    """Find the distributions that directories, files and globs name; nothing is opened.
+
+    A pattern is first taken literally, so that names with brackets and stars can be given. Of a directory its files
+    are taken, not those of its folders. Problems are part of the answer: files that are all right stay known.
+    """
+    problems: list[PublishError] = []
+    paths: set[Path] = set()
+    for pattern in patterns:
+        hits = _matches(pattern, workspace)
+        if hits is None:
+            problems.append(_nothing_at(pattern, workspace))
+        else:
+            paths.update(Path(os.path.normpath(path)) for path in hits)
+    found: dict[str, Found] = {}
+    ignored: list[str] = []
+    for path in sorted(paths):
+        shown = str(path.relative_to(workspace) if path.is_relative_to(workspace) else path)
+        try:
+            file = _recognise(path, shown)
+        except DistributionError as error:
+            problems.append(error)
+            continue
+        if file is None:
+            ignored.append(shown)
+        elif (twin := found.setdefault(path.name, file)) is not file:
+            problems.append(_same_name(file, twin))
+    if not found and not problems:
+        problems.append(_nothing_found(patterns, ignored))
+    return Collection(tuple(found.values()), tuple(_ignored(ignored)), tuple(problems))
+
+
+def read(found: Found) -> tuple[Distribution, list[Note]]:
+    """Read metadata and hashes of a file; the notes are what is wrong with it, or unknown to this program.
+
+    Raises `DistributionError` when it cannot be published whatever the user says.
+    """
+    try:
+        core, notes = metadata.parse(metadata.read(found.path, found.kind))
+        sha256, blake2b = _hashes(found.path)
+    except DistributionError as error:
+        raise DistributionError(error.title, error.detail, error.tip, path=found.shown) from error
+    notes += _disagreements(found, core)
+    return Distribution(found, core, sha256, blake2b), [replace(note, path=found.shown) for note in notes]
+
+
+def releases(distributions: Iterable[Distribution]) -> tuple[Release, ...]:
+    """Group files by project and version; in each the smallest wheel first and the sdist last.
+
+    The first file of a version fixes its metadata on PyPI, and a small one fails cheapest. An sdist that comes last
+    keeps installers from building from source while wheels are still on their way.
+    """
+    groups: dict[tuple[str, str], list[Distribution]] = {}
+    for each in distributions:
+        groups.setdefault((each.found.project, each.found.version), []).append(each)
+    return tuple(
+        Release(
+            files[0].metadata.one("name"),
+            files[0].metadata.one("version"),
+            tuple(sorted(files, key=lambda file: (file.found.kind == "sdist", file.found.size, file.found.filename))),
+        )
+        for _, files in sorted(groups.items())
+    )
+
+
+def _matches(pattern: str, workspace: Path) -> list[Path] | None:
+    """Expand what a user wrote into paths; `None` when nothing is there."""
+    literal = workspace / pattern
+    if os.path.lexists(literal):
+        return _expanded(literal)
+    hits = glob.glob(pattern, root_dir=workspace, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+    return [path for hit in hits for path in _expanded(workspace / hit)] or None
+
+
+def _expanded(path: Path) -> list[Path]:
+    """Give the files of a folder, or the path itself. `uv build` leaves a .gitignore there: hidden files stay out."""
+    if not _is_folder(path):
+        return [path]
+    return [inner for inner in path.iterdir() if not inner.name.startswith(".") and not _is_folder(inner)]
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is a folder to look into; one that is named like a distribution is a mistake to be told."""
+    return path.is_dir() and not _names_distribution(path.name)
+
+
+def _names_distribution(name: str) -> bool:
+    return name.endswith((".whl", ".tar.gz"))
+
+
+def _recognise(path: Path, shown: str) -> Found | None:
+    """Look at a file from outside. `None` for what is no distribution."""
+    try:
+        kind, project, version, python_tag = _parsed(path.name)
+    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion) as error:
+        if _names_distribution(path.name):
+            raise _bad_name(shown, str(error)) from error
+        return None
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _not_a_file(shown, f"{error.strerror}.") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise _not_a_file(shown, "It is a directory." if stat.S_ISDIR(status.st_mode) else "It is a special file.")
+    return Found(path, shown, kind, project, version, python_tag, status.st_size)
+
+
+def _parsed(filename: str) -> tuple[Kind, str, str, str]:
+    if filename.endswith(".whl"):
+        project, version, _, _ = parse_wheel_filename(filename)
+        return "wheel", project, str(version), filename.removesuffix(".whl").split("-")[-3]
+    project, version = parse_sdist_filename(filename)
+    return "sdist", project, str(version), "source"
+
+
+def _hashes(path: Path) -> tuple[str, str]:
+    sha256, blake2b = hashlib.sha256(), hashlib.blake2b(digest_size=32)
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(BLOCK):
+            sha256.update(block)
+            blake2b.update(block)
+    return sha256.hexdigest(), blake2b.hexdigest()
+
+
+def _disagreements(found: Found, core: CoreMetadata) -> Iterator[Note]:
+    """Compare the file name with the metadata inside; PyPI refuses a file of which the two disagree."""
+    name, version = core.one("name").strip(), core.one("version").strip()
+    if canonicalize_name(name) != found.project:
+        yield _disagreement("name", found.project, name)
+    if not _same_version(version, found.version):
+        yield _disagreement("version", found.version, version)
+
+
+def _disagreement(field: str, outside: str, inside: str) -> Note:
+    return Note(
+        "error",
+        f"File name and metadata disagree about the {field}",
+        f"The file name says {outside!r}, the metadata inside {inside!r}.",
+        tip="Do not rename built files: change the project and build again.",
+    )
+
+
+def _same_version(one: str, other: str) -> bool:
+    try:
+        return Version(one) == Version(other)
+    except InvalidVersion:
+        return one == other
+
+
+def _ignored(names: list[str]) -> Iterator[Note]:
+    if names:
+        more = f" and {len(names) - IGNORED_SHOWN} more" if len(names) > IGNORED_SHOWN else ""
+        yield Note(
+            "notice",
+            "Other files are left alone",
+            f"Neither wheel nor sdist, not published: {', '.join(names[:IGNORED_SHOWN])}{more}.",
+        )
+
+
+def _nothing_at(pattern: str, workspace: Path) -> PublishError:
+    return DistributionError(
+        f"Nothing at {pattern!r}",
+        f"`packages-dir` names {pattern!r}, which is neither there nor a pattern that matches anything in {workspace}.",
+        _BUILD_FIRST if not Path(pattern).is_absolute() else _USE_RELATIVE,
+    )
+
+
+def _nothing_found(patterns: Sequence[str], ignored: list[str]) -> PublishError:
+    return DistributionError(
+        "No distributions found",
+        f"There is no wheel (`.whl`) and no sdist (`.tar.gz`) in {', '.join(map(repr, patterns))}"
+        f"{f', only {len(ignored)} other files' if ignored else ''}.",
+        _BUILD_FIRST,
+    )
+
+
+def _same_name(one: Found, other: Found) -> DistributionError:
+    return DistributionError(
+        "The same file name twice",
+        f"{one.shown} and {other.shown} would be one file on the index.",
+        "Remove one of them, or name in `packages-dir` the one that is meant.",
+        path=one.shown,
+    )
+
+
+def _bad_name(shown: str, seen: str) -> DistributionError:
+    return DistributionError(
+        "Not a valid file name for a distribution",
+        f"{seen}.",
+        "Wheels are {name}-{version}-{python}-{abi}-{platform}.whl, sdists {name}-{version}.tar.gz. "
+        "Build the file again instead of renaming it, or keep other archives out of `packages-dir`.",
+        path=shown,
+    )
+
+
+def _not_a_file(shown: str, seen: str) -> DistributionError:
+    return DistributionError(
+        "Not a readable file",
+        f"{seen} Its name is that of a distribution.",
+        "Put the built file itself there; an artifact that was unpacked once too often leaves a folder of that name.",
+        path=shown,
+    )
+
+
+_BUILD_FIRST = (
+    "Build the distributions in an earlier step (`python -m build`), or download the artifact that holds them "
+    "(actions/download-artifact, `path: dist`), and let `packages-dir` say where they are, relative to the workspace."
+)
+_USE_RELATIVE = (
+    "Give a path relative to the workspace: the container sees the workspace as /github/workspace, "
+    "and nothing else of the runner's disk."
+)
