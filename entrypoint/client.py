@@ -1,0 +1,139 @@
+"""The HTTP client: how requests leave this program, and what their failures mean.
+
+HTTP/1.1 only: some indexes say why they refuse in the reason phrase alone, which HTTP/2 has not.
+"""
+
+from __future__ import annotations
+
+import platform
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpx
+
+from entrypoint import __version__
+from entrypoint.errors import InputError, PublishError, Unavailable, Unreachable
+
+CONNECT = 10.0
+"""Seconds to reach a server. One that needs longer is not there."""
+
+ACCEPT = "application/json;q=0.9, text/plain;q=0.8, text/html;q=0.7"
+"""With this PyPI answers errors as JSON, whose `code` holds the reason (warehouse, 2026-08)."""
+
+USER_AGENT = f"publish-action/{__version__} httpx/{httpx.__version__} CPython/{platform.python_version()}"
+"""PyPI stores it with each file. The name of another tool in it makes pypiserver change its answers (2.4.2)."""
+
+CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+
+
+def connect(
+    environ: Mapping[str, str],
+    url: str,
+    *,
+    timeout: float,
+    log: Callable[[str], None] | None = None,
+    transport: httpx.BaseTransport | None = None,
+) -> httpx.Client:
+    """Make the client that talks to the server of `url`; `timeout` is in seconds without progress.
+
+    Redirects are never followed and cookies never kept. Proxies come from the environment, certificates of
+    authorities from `SSL_CERT_FILE`, `SSL_CERT_DIR` and `REQUESTS_CA_BUNDLE`, else from Mozilla's list.
+
+    Raises `InputError` when one of these variables cannot be used.
+    """
+    try:
+        return httpx.Client(
+            transport=transport,
+            verify=_trust(environ, url),
+            headers={"User-Agent": USER_AGENT, "Accept": ACCEPT, "Accept-Encoding": "identity"},
+            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT)),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            follow_redirects=False,
+            event_hooks={"response": [lambda response: log(_request_line(response))]} if log else {},
+        )
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        raise InputError(
+            "The proxy cannot be used",
+            f"HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not a URL that this program can use ({type(error).__name__}).",
+            "Write http://HOST:PORT or https://HOST:PORT, or unset the variable for this step.",
+        ) from error
+
+
+def failure(error: httpx.TransportError, url: str) -> PublishError:
+    """Say what a request that got no answer means: what was seen, and what to do."""
+    host = httpx.URL(url).host
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Unreachable(
+                "The server's certificate is not trusted",
+                f"{host}: {cause.verify_message}.",
+                "With a private certificate authority, let SSL_CERT_FILE name its certificate, as a file in the "
+                "workspace. Otherwise somebody may be listening: nothing was sent.",
+            )
+        if isinstance(cause, ssl.SSLError):
+            seen = f"{host}: {cause.reason or cause}."
+            return Unreachable("No TLS connection", seen, "Check the scheme and port of the URL.")
+        if isinstance(cause, socket.gaierror):
+            return Unreachable(
+                "Unknown host",
+                f"There is no address for {host!r}: {cause.strerror}.",
+                "Check the spelling of the URL; on a self-hosted runner, its DNS and its proxy.",
+            )
+    said = str(causes[-1]) or str(error) or "no reason given"
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+        seen = f"{host}: {'timed out' if isinstance(error, httpx.ConnectTimeout) else said}."
+        return Unreachable("No connection", seen, "Nothing was sent. Check the URL, or run the job again.")
+    if isinstance(error, httpx.TimeoutException):
+        return Unavailable(
+            "No answer in time",
+            f"{host} made no progress for the time that `timeout` allows.",
+            f"{UNSURE} Raise `timeout` if the index is slow.",
+        )
+    return Unavailable("The connection was lost", f"{host}: {said}.", UNSURE)
+
+
+UNSURE = "The index may have stored the file or not: look at the project's page, then run the job again."
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _trust(environ: Mapping[str, str], url: str) -> ssl.SSLContext:
+    """Make the one TLS context of this process."""
+    given = {name: environ[name] for name in CA_VARIABLES if environ.get(name)}
+    if url.startswith("http:") and not any(name.lower().endswith("_proxy") for name in environ):
+        # No TLS will be spoken. This context trusts nobody, and loading authorities takes longer than a small upload.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not given:
+        return httpx.create_ssl_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for name, path in given.items():
+        _load(context, name, path)
+    return context
+
+
+def _load(context: ssl.SSLContext, name: str, path: str) -> None:
+    try:
+        if name == "SSL_CERT_DIR":
+            context.load_verify_locations(capath=path)
+        else:
+            context.load_verify_locations(cafile=path)
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(
+            f"{name} cannot be used",
+            f"{name} is {path!r}: {error.strerror or error}.",
+            "Name a PEM file in the workspace (the container sees no other folder of the runner), "
+            "or unset the variable for this step.",
+        ) from error
+
+
+def _request_line(response: httpx.Response) -> str:
+    request = response.request
+    return f"{request.method} {request.url.copy_with(query=None)} → {response.status_code}"

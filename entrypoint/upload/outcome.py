@@ -1,0 +1,39 @@
+"""What became of a file."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Literal
+
+from entrypoint.distribution import Distribution
+from entrypoint.errors import PublishError
+
+State = Literal["uploaded", "accepted", "already-present", "skipped", "conflict", "failed", "not-attempted", "planned"]
+
+
+class Scope(enum.Enum):
+    """How far the reason of a failure reaches."""
+
+    FILE = "this file"
+    PROJECT = "its project"
+    INDEX = "the whole index"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one distribution."""
+
+    distribution: Distribution
+    state: State
+    error: PublishError | None = None
+    """Why it failed; `None` where it did not."""
+    reason: str | None = None
+    """A sentence about a state that is no failure, or about a file that was not tried."""
+    status: int | None = None
+    """Last HTTP status."""
+    attempts: int = 0
+    """Upload requests begun."""
+    seconds: float = 0.0
+    scope: Scope = Scope.FILE
+    """What else cannot go on for the same reason."""
