@@ -1,0 +1,180 @@
+"""The straight line from what was asked for to what became of it; the only module that touches the process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import NoReturn
+
+import httpx  # noqa: TC002 - the client needs it anyway
+
+from entrypoint import client, credentials, index, plan, report, upload
+from entrypoint.credentials import Context, static
+from entrypoint.distribution import Distribution, collect
+from entrypoint.errors import PublishError, gather, leaves
+from entrypoint.inputs import Inputs, deprecated
+from entrypoint.plan import Plan, bytes_shown
+from entrypoint.report import Ledger, annotation, outputs, summary
+from entrypoint.runner import Runner
+from entrypoint.upload import Api, Outcome
+
+PROVIDERS = (static.anonymous, static.user_and_password)
+
+
+class Stopped(BaseException):
+    """A signal asked this program to end."""
+
+
+def main() -> NoReturn:
+    """Run as the action's container, as `python -m entrypoint`, or for a person at a terminal."""
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]  # stdout is a TextIOWrapper
+    arguments = sys.argv[1:]
+    status = run(os.environ, Runner(os.environ, sys.stdout), flags=_flags(arguments) if arguments else {})
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+    # Everything is written. Taking 600 modules apart would cost a seventh of the time of a small upload.
+    os._exit(status)
+
+
+def run(
+    environ: Mapping[str, str],
+    runner: Runner,
+    transport: httpx.BaseTransport | None = None,
+    *,
+    flags: Mapping[str, str] | None = None,
+) -> int:
+    """Publish what was asked for, report what became of it, and give the exit status.
+
+    0: every file is published · 1: something was sent and something failed · 2: nothing was sent · 128 + signal.
+    """
+    ledger = Ledger()
+    with _stoppable(ledger):
+        try:
+            _publish(environ, runner, transport, flags or {}, ledger)
+        except* PublishError as group:
+            ledger.problems += (problem for problem in leaves(group) if isinstance(problem, PublishError))
+        except* Exception as group:  # noqa: BLE001 - a bug of ours: what is known is reported all the same
+            ledger.crash = repr(next(leaves(group)))
+            runner.log(traceback.format_exc())
+    return _report(ledger, runner)
+
+
+def _publish(
+    environ: Mapping[str, str],
+    runner: Runner,
+    transport: httpx.BaseTransport | None,
+    flags: Mapping[str, str],
+    ledger: Ledger,
+) -> None:
+    """Walk the line: inputs, index, distributions, plan, credential, publish."""
+    inputs = Inputs.read(environ, flags)
+    if inputs.token:
+        runner.mask(inputs.token)
+    for alias, name in deprecated(environ):
+        runner.log(f"Input `{alias}` is deprecated: write `{name}`.")
+
+    collection = ledger.collection = collect(inputs.packages_dir, runner.workspace)
+    ledger.notes += collection.notes
+    located, _ = gather(
+        lambda: index.locate(name=inputs.index, url=inputs.url, workspace=runner.workspace), collection.check
+    )
+    ledger.index = located.index
+    ledger.notes += located.notes
+
+    planned = ledger.plan = plan.make(
+        located.index, collection.found, strict=inputs.strict, verify_metadata=inputs.verify_metadata
+    )
+    ledger.notes += planned.notes
+    _, credential = gather(
+        planned.check,
+        lambda: credentials.resolve(Context.of(located, inputs.user, inputs.token), PROVIDERS),
+    )
+    for secret in credential.secrets:
+        runner.mask(secret)
+
+    _announce(planned, credential.source, runner, hashes=inputs.print_hash)
+    log = runner.log if inputs.verbose else None
+    with client.connect(
+        environ, located.index.upload_url, timeout=inputs.timeout, log=log, transport=transport
+    ) as http:
+
+        def started(distribution: Distribution) -> None:
+            runner.log(f"  sending  {distribution.found.filename}  ({bytes_shown(distribution.found.size)})")
+            ledger.started(distribution)
+
+        def ended(outcome: Outcome) -> None:
+            ledger.ended(outcome)
+            runner.log(report.progress(outcome))
+
+        upload.publish(planned, Api(located.index, http, credential), started, ended)
+
+
+def _announce(planned: Plan, source: str, runner: Runner, *, hashes: bool) -> None:
+    for line in planned.lines():
+        runner.log(line)
+    runner.log(f"Credential: {source}.")
+    if hashes:
+        with runner.group("Hashes"):
+            for each in planned.distributions():
+                runner.log(f"{each.found.filename}\n  sha256       {each.sha256}\n  blake2b-256  {each.blake2b_256}")
+
+
+def _report(ledger: Ledger, runner: Runner) -> int:
+    """Tell everybody who listens, each in their own way."""
+    told = report.make(ledger, runner.redact)
+    for level, title, message, path in annotation.selected(told):
+        runner.annotate(level, title, message, path=path)
+    values, cut = outputs.outputs(told)
+    for sentence in cut:
+        runner.annotate("warning", "An output was cut", f"{sentence} `publish-report.json` has everything.")
+    try:
+        runner.set_outputs(values)
+        runner.write_summary(summary.summary(told))
+        written = runner.write_report(outputs.document(told))
+    except OSError as error:
+        runner.annotate("warning", "The report is incomplete", f"{error.filename}: {error.strerror}.")
+    else:
+        runner.log(f"{annotation.headline(told)}. {annotation.state_of_things(told)}")
+        if written:
+            runner.log(f"Report: {written}")
+    return told.exit_status
+
+
+def _flags(arguments: Sequence[str]) -> dict[str, str]:
+    """Read what a person typed; the action has no arguments."""
+    from entrypoint import arguments as terminal  # noqa: PLC0415 - argparse costs a container 10 ms for nothing
+
+    try:
+        return terminal.parse(arguments)
+    except PublishError as error:
+        sys.exit(f"error: {error}\n  {error.tip}")
+
+
+@contextmanager
+def _stoppable(ledger: Ledger) -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the block, once; whoever reports afterwards is not disturbed again."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        ledger.stopped_by = signal.Signals(number)
+        raise Stopped
+
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except Stopped:
+        return
+    finally:
+        if ledger.stopped_by is None:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+
+if __name__ == "__main__":
+    main()

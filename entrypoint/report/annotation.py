@@ -1,0 +1,86 @@
+"""Annotations: what the page of the run shows to someone who has to act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from entrypoint.report import NOTHING_SENT, PUBLIC, Remark, Report
+from entrypoint.runner import Level
+
+SHOWN = 10
+"""Annotations of each level that GitHub shows for one step (actions/runner, 2026-08); the rest is only in the log."""
+
+
+class Annotation(NamedTuple):
+    """One annotation. Titles are not masked by GitHub and not in the log: the message says it all."""
+
+    level: Level
+    title: str
+    message: str
+    path: str | None = None
+
+
+def selected(report: Report) -> Iterator[Annotation]:
+    """Yield at most ten of each level, the first error summing up where there are several."""
+    errors = [_from(remark) for remark in report.remarks if remark["level"] == "error"]
+    if len(errors) > 1:
+        errors.insert(0, Annotation("error", headline(report), state_of_things(report)))
+    yield from _folded(errors)
+    yield from _folded([_from(remark) for remark in report.remarks if remark["level"] == "warning"])
+    uploaded = [
+        Annotation("notice", "Uploaded", f"{file['filename']} is uploaded to {report.title}.", file["path"])
+        for file in report.files
+        if file["state"] == "uploaded"
+    ]
+    yield from _folded(uploaded + [_from(remark) for remark in report.remarks if remark["level"] == "notice"])
+
+
+def headline(report: Report) -> str:
+    """Say in one line how it ended."""
+    if report.outcome == "published":
+        return f"Published to {report.title}"
+    if report.outcome == "unchanged":
+        return f"Nothing to send to {report.title}"
+    if report.stopped_by:
+        return f"Stopped by {report.stopped_by} while publishing to {report.title}"
+    if report.exit_status == NOTHING_SENT:
+        return f"Nothing was sent to {report.title}"
+    return f"{'Not everything' if report.count(*PUBLIC) else 'Nothing'} is published to {report.title}"
+
+
+def state_of_things(report: Report) -> str:
+    """Say which files are public, which are not, and what that means for another run."""
+    if not report.files:
+        return "No file was looked at, and nothing was sent."
+    public = report.count(*PUBLIC)
+    if not any(file["attempts"] for file in report.files):
+        return f"Nothing was sent: none of the {_files(len(report.files))} was uploaded by this run."
+    missing = [file["filename"] for file in report.files if file["state"] not in PUBLIC | {"skipped"}]
+    if not missing:
+        return f"All {_files(len(report.files))} are on the index."
+    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+    return (
+        f"{public} of {_files(len(report.files))} were taken by the index in this run; "
+        f"not: {', '.join(missing[:SHOWN])}{more}."
+    )
+
+
+def _files(number: int) -> str:
+    return "1 file" if number == 1 else f"{number} files"
+
+
+def _from(remark: Remark) -> Annotation:
+    subject = f"{remark['path']}: " if remark["path"] else ""
+    tip = f"\n{remark['tip']}" if remark["tip"] else ""
+    return Annotation(remark["level"], remark["title"], f"{subject}{remark['detail']}{tip}", remark["path"])
+
+
+def _folded(all_of_a_level: list[Annotation]) -> Iterator[Annotation]:
+    if len(all_of_a_level) <= SHOWN:
+        yield from all_of_a_level
+        return
+    yield from all_of_a_level[: SHOWN - 1]
+    rest = len(all_of_a_level) - SHOWN + 1
+    level = all_of_a_level[0].level
+    yield Annotation(level, f"{rest} more", f"{rest} more of this kind: the job summary and the report have them all.")
