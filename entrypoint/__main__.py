@@ -85,15 +85,16 @@ def _publish(
     )
     ledger.index = located.index
     ledger.notes += located.notes
+    if located.password:
+        runner.mask(located.password)
 
     planned = ledger.plan = plan.make(
         located.index, collection.found, strict=inputs.strict, verify_metadata=inputs.verify_metadata
     )
     ledger.notes += planned.notes
-    _, credential = gather(
-        planned.check,
-        lambda: credentials.resolve(Context.of(located, inputs.user, inputs.token), PROVIDERS),
-    )
+    context = Context.of(located, inputs.user, inputs.token)
+    _, credential = gather(planned.check, lambda: credentials.resolve(context, PROVIDERS))
+    ledger.notes += static.doubts(context)
     for secret in credential.secrets:
         runner.mask(secret)
 

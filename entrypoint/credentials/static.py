@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from entrypoint.credentials import Context, Credential, basic
-from entrypoint.errors import CredentialError
+from entrypoint.errors import CredentialError, Note
 
 ANONYMOUS = "anonymous"
 
@@ -32,4 +34,23 @@ def user_and_password(context: Context) -> Credential | None:
             f"{context.index.title} knows its users by name, and `user` is empty.",
             "Give the user name that the password belongs to.",
         )
+    if context.index.tokens and user != context.index.user:
+        # Refused with 403 by warehouse (2026-08), after the whole file has been read.
+        raise CredentialError(
+            f"{context.index.title} takes no user names",
+            f"`user` is {user!r}: user name and password are not accepted there since 2024.",
+            f"Leave `user` out, and give an API token (`{context.index.tokens}…`) as `password`.",
+        )
     return basic(context.index, user, context.password, f"`password`, as user {user!r}")
+
+
+def doubts(context: Context) -> Iterator[Note]:
+    """Yield what is odd about the credential, though it may yet be right."""
+    prefix = context.index.tokens
+    if prefix and context.password and not context.password.startswith(prefix):
+        yield Note(
+            "warning",
+            "This does not look like a token",
+            f"`password` does not begin with `{prefix}`, as the API tokens of {context.index.title} do.",
+            tip="Check that the secret holds the whole token, and nothing else.",
+        )
