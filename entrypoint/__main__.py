@@ -133,17 +133,23 @@ def _report(ledger: Ledger, runner: Runner) -> int:
     values, cut = outputs.outputs(told)
     for sentence in cut:
         runner.annotate("warning", "An output was cut", f"{sentence} `publish-report.json` has everything.")
-    try:
+    with _best_effort(runner):
         runner.set_outputs(values)
+    with _best_effort(runner):
         runner.write_summary(summary.summary(told))
-        written = runner.write_report(outputs.document(told))
+    with _best_effort(runner):
+        runner.write_report(outputs.document(told))
+    runner.log(f"{annotation.headline(told)}. {annotation.state_of_things(told)}")
+    return told.exit_status
+
+
+@contextmanager
+def _best_effort(runner: Runner) -> Iterator[None]:
+    """Go on when one of GitHub's files cannot be written: the others and the log still tell."""
+    try:
+        yield
     except OSError as error:
         runner.annotate("warning", "The report is incomplete", f"{error.filename}: {error.strerror}.")
-    else:
-        runner.log(f"{annotation.headline(told)}. {annotation.state_of_things(told)}")
-        if written:
-            runner.log(f"Report: {written}")
-    return told.exit_status
 
 
 def _flags(arguments: Sequence[str]) -> dict[str, str]:

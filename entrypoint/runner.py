@@ -178,21 +178,15 @@ class Runner:
         """Add Markdown to the job summary. Raises `OSError` when GitHub's file cannot be written."""
         self._append(self._summary, [text])
 
-    def write_report(self, text: str) -> str | None:
-        """Write `publish-report.json` for later steps and give its path; nothing without a temporary folder.
+    def write_report(self, text: str) -> None:
+        """Write `publish-report.json` for later steps; nothing without a temporary folder.
 
         Raises `OSError` when it cannot be written.
         """
-        if not self._temp:
-            return None
-        path = Path(self._temp, "publish-report.json")
-        path.write_text(text, encoding="utf-8")
-        return str(path)
-
-    def relative(self, path: Path) -> str:
-        """Give a path as a user writes it: relative to the workspace where it is inside."""
-        path = Path(os.path.normpath(self.workspace / path))
-        return str(path.relative_to(self.workspace)) if path.is_relative_to(self.workspace) else str(path)
+        if self._temp:
+            path = Path(self._temp, "publish-report.json")
+            path.write_text(text, encoding="utf-8")
+            self.log(f"Report: {path}")
 
     def _append(self, path: str | None, texts: Iterable[str]) -> None:
         if path:

@@ -36,6 +36,7 @@ INTERRUPTED = Unavailable(
 )
 
 
+RUN_AGAIN = "Run the job again to send what is missing."
 REPORT_IT = "The log has the traceback: please report it with the version of the action to the project's issue tracker."
 
 
@@ -194,6 +195,9 @@ def _said(ledger: Ledger) -> Iterator[Remark]:
     """Yield everything there is to say, the worst first."""
     if ledger.crash:
         yield Remark(level="error", title="A bug in publish-action", detail=ledger.crash, tip=REPORT_IT, path=None)
+    if ledger.stopped_by:
+        title, detail = f"Stopped by {ledger.stopped_by.name}", "The job was cancelled, or its machine is going down."
+        yield Remark(level="error", title=title, detail=detail, tip=RUN_AGAIN, path=None)
     for problem in ledger.problems:
         yield Remark(level="error", title=problem.title, detail=problem.detail, tip=problem.tip, path=problem.path)
     for outcome in ledger.outcomes.values():

@@ -53,17 +53,15 @@ def state_of_things(report: Report) -> str:
     """Say which files are public, which are not, and what that means for another run."""
     if not report.files:
         return "No file was looked at, and nothing was sent."
-    public = report.count(*PUBLIC)
+    total = _files(len(report.files))
     if not any(file["attempts"] for file in report.files):
-        return f"Nothing was sent: none of the {_files(len(report.files))} was uploaded by this run."
+        return f"Nothing was sent: this run uploaded none of {total}."
     missing = [file["filename"] for file in report.files if file["state"] not in PUBLIC | {"skipped"}]
     if not missing:
-        return f"All {_files(len(report.files))} are on the index."
+        return f"On the index: {len(report.files)} of {total}."
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-    return (
-        f"{public} of {_files(len(report.files))} were taken by the index in this run; "
-        f"not: {', '.join(missing[:SHOWN])}{more}."
-    )
+    public = report.count(*PUBLIC)
+    return f"Taken by the index in this run: {public} of {total}. Missing: {', '.join(missing[:SHOWN])}{more}."
 
 
 def _files(number: int) -> str:

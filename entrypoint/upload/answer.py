@@ -58,7 +58,7 @@ def _body(response: httpx.Response) -> bytes:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         return b""  # We asked for none. What it unpacks to could be of any size.
     body, start = b"", time.monotonic()
-    for block in response.iter_raw():
+    for block in response.iter_bytes():
         body += block
         if len(body) >= BODY_LIMIT or time.monotonic() - start > BODY_SECONDS:
             break
