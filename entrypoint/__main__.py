@@ -85,8 +85,8 @@ def _publish(
     )
     ledger.index = located.index
     ledger.notes += located.notes
-    if located.password:
-        runner.mask(located.password)
+    if secret := located.password or located.user:  # some indexes take a token as the user name of the URL
+        runner.mask(secret)
 
     planned = ledger.plan = plan.make(
         located.index, collection.found, strict=inputs.strict, verify_metadata=inputs.verify_metadata
@@ -95,8 +95,8 @@ def _publish(
     context = Context.of(located, inputs.user, inputs.token)
     _, credential = gather(planned.check, lambda: credentials.resolve(context, PROVIDERS))
     ledger.notes += static.doubts(context)
-    for secret in credential.secrets:
-        runner.mask(secret)
+    for each in credential.secrets:
+        runner.mask(each)
 
     _announce(planned, credential.source, runner, hashes=inputs.print_hash)
     log = runner.log if inputs.verbose else None

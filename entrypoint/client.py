@@ -5,6 +5,7 @@ HTTP/1.1 only: some indexes say why they refuse in the reason phrase alone, whic
 
 from __future__ import annotations
 
+import os
 import platform
 import socket
 import ssl
@@ -122,6 +123,7 @@ def _trust(environ: Mapping[str, str], url: str) -> ssl.SSLContext:
 def _load(context: ssl.SSLContext, name: str, path: str) -> None:
     try:
         if name == "SSL_CERT_DIR":
+            os.scandir(path).close()  # OpenSSL takes a folder that is not there without a word
             context.load_verify_locations(capath=path)
         else:
             context.load_verify_locations(cafile=path)

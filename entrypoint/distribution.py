@@ -39,7 +39,7 @@ class Found:
     """The path as a user writes it: relative to the workspace."""
     kind: Kind
     project: str
-    """Normalised project name, of the file name."""
+    """Normalised project name, of the file name; empty where that is no name of a distribution."""
     version: str
     """Version of the file name, normalised."""
     python_tag: str
@@ -103,22 +103,23 @@ def collect(patterns: Sequence[str], workspace: Path) -> Collection:
             problems.append(_nothing_at(pattern, workspace))
         else:
             paths.update(Path(os.path.normpath(path)) for path in hits)
-    found: dict[str, Found] = {}
+    found: list[Found] = []
+    names: dict[str, Found] = {}
     ignored: list[str] = []
     for path in sorted(paths):
         shown = str(path.relative_to(workspace) if path.is_relative_to(workspace) else path)
-        try:
-            file = _recognise(path, shown)
-        except DistributionError as error:
-            problems.append(error)
-            continue
-        if file is None:
+        file, problem = _look_at(path, shown)
+        if file:
+            found.append(file)
+            if (twin := names.setdefault(file.filename, file)) is not file:
+                problem = _same_name(file, twin)
+        if problem:
+            problems.append(problem)
+        elif not file:
             ignored.append(shown)
-        elif (twin := found.setdefault(path.name, file)) is not file:
-            problems.append(_same_name(file, twin))
     if not found and not problems:
         problems.append(_nothing_found(patterns, ignored))
-    return Collection(tuple(found.values()), tuple(_ignored(ignored)), tuple(problems))
+    return Collection(tuple(found), tuple(_ignored(ignored)), tuple(problems))
 
 
 def read(found: Found) -> tuple[Distribution, list[Note]]:
@@ -179,21 +180,24 @@ def _names_distribution(name: str) -> bool:
     return name.endswith((".whl", ".tar.gz"))
 
 
-def _recognise(path: Path, shown: str) -> Found | None:
-    """Look at a file from outside. `None` for what is no distribution."""
+def _look_at(path: Path, shown: str) -> tuple[Found | None, DistributionError | None]:
+    """Look at a file from outside: what it is, and what is wrong with it. Neither for what is no distribution."""
     try:
-        kind, project, version, python_tag = _parsed(path.name)
+        identity = _parsed(path.name)
+        misnamed = None
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion) as error:
-        if _names_distribution(path.name):
-            raise _bad_name(shown, str(error)) from error
-        return None
+        if not _names_distribution(path.name):
+            return None, None
+        identity = ("wheel" if path.suffix == ".whl" else "sdist", "", "", "")
+        misnamed = _bad_name(shown, str(error))
     try:
         status = path.stat()
     except OSError as error:
-        raise _not_a_file(shown, f"{error.strerror}.") from error
+        return None, _not_a_file(shown, f"{error.strerror}.")
     if not stat.S_ISREG(status.st_mode):
-        raise _not_a_file(shown, "It is a directory." if stat.S_ISDIR(status.st_mode) else "It is a special file.")
-    return Found(path, shown, kind, project, version, python_tag, status.st_size)
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a special file"
+        return None, _not_a_file(shown, f"It is {kind}.")
+    return Found(path, shown, *identity, status.st_size), misnamed
 
 
 def _parsed(filename: str) -> tuple[Kind, str, str, str]:

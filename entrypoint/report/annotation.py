@@ -12,6 +12,10 @@ SHOWN = 10
 """Annotations of each level that GitHub shows for one step (actions/runner, 2026-08); the rest is only in the log."""
 
 
+TAKEN = {"uploaded": "Uploaded", "accepted": "Accepted, to be stored later"}
+"""What a notice says of a file that was sent."""
+
+
 class Annotation(NamedTuple):
     """One annotation. Titles are not masked by GitHub and not in the log: the message says it all."""
 
@@ -29,9 +33,9 @@ def selected(report: Report) -> Iterator[Annotation]:
     yield from _folded(errors)
     yield from _folded([_from(remark) for remark in report.remarks if remark["level"] == "warning"])
     uploaded = [
-        Annotation("notice", "Uploaded", f"{file['filename']} is uploaded to {report.title}.", file["path"])
+        Annotation("notice", TAKEN[file["state"]], f"{file['filename']}: {TAKEN[file['state']]}.", file["path"])
         for file in report.files
-        if file["state"] == "uploaded"
+        if file["state"] in TAKEN
     ]
     yield from _folded(uploaded + [_from(remark) for remark in report.remarks if remark["level"] == "notice"])
 
