@@ -1,0 +1,145 @@
+"""Real servers: what was published there is what an installer gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Published
+from tests.distributions import make_sdist, make_wheel, samples
+from tests.ecosystem import RELEASED
+from tests.line import publish, publish_process, to
+from tests.peers.devpi import Devpi
+from tests.peers.pypiserver import PypiServer
+from tests.peers.tls import Authority, tls_front
+
+
+def test_pypiserver(pypiserver: PypiServer, project: str, tmp_path: Path, published: Published) -> None:
+    """A wheel and an sdist are published as a process, told everywhere, and downloaded again byte for byte."""
+    wheel, sdist = make_wheel(tmp_path / "w" / "dist", project), make_sdist(tmp_path / "w" / "dist", project)
+    ours = publish_process(tmp_path / "w", to(pypiserver))
+    assert ours.status == 0
+    assert ours.outputs["outcome"] == "published"
+    assert ours.states == {wheel.name: "uploaded", sdist.name: "uploaded"}
+    assert len(ours.messages("notice")) == 2
+    assert ours.summary.count("✅ uploaded") == 2
+    published(pypiserver.simple_url, wheel, sdist)
+
+
+def test_pypiserver_says_that_the_name_is_taken(pypiserver: PypiServer, project: str, tmp_path: Path) -> None:
+    """A second run fails for each file in the server's words, and says what to do."""
+    make_wheel(tmp_path / "w" / "dist", project)
+    inputs = to(pypiserver)
+    assert publish(tmp_path / "w", inputs).status == 0
+    again = publish(tmp_path / "w", inputs)
+    assert again.status == 1
+    assert again.titles == ["The index already has a file of this name"]
+    (reason,) = again.reasons.values()
+    assert "answered 409: Package" in reason
+    assert "already exists!" in reason
+
+
+@pytest.mark.parametrize("kind", ["volatile", "non_volatile"])
+def test_devpi(devpi: Devpi, kind: str, project: str, tmp_path: Path, published: Published) -> None:
+    """A release is published to both kinds of devpi index and downloaded again byte for byte."""
+    index = devpi.volatile if kind == "volatile" else devpi.non_volatile
+    wheel, sdist = make_wheel(tmp_path / "w" / "dist", project), make_sdist(tmp_path / "w" / "dist", project)
+    ours = publish(tmp_path / "w", to(index))
+    assert ours.status == 0
+    assert set(ours.states.values()) == {"uploaded"}
+    published(index.simple_url, wheel, sdist)
+
+
+def test_devpi_keeps_the_reason_in_the_reason_phrase(devpi: Devpi, project: str, tmp_path: Path) -> None:
+    """Other content under a published name is refused by a non-volatile index, and its words are found."""
+    index = devpi.non_volatile
+    inputs = to(index)
+    make_wheel(tmp_path / "w" / "dist", project)
+    assert publish(tmp_path / "w", inputs).status == 0
+    make_wheel(tmp_path / "w" / "dist", project, description="changed")
+    again = publish(tmp_path / "w", inputs)
+    assert again.status == 1
+    assert again.titles == ["The index already has a file of this name"]
+    assert "already exists in non-volatile index" in "".join(again.reasons.values())
+
+
+def test_tls_with_a_private_authority(
+    pypiserver: PypiServer, ca: Authority, project: str, tmp_path: Path, published: Published
+) -> None:
+    """Over TLS with a private authority that SSL_CERT_FILE names, a release arrives and is downloaded again."""
+    wheel = make_wheel(tmp_path / "w" / "dist", project, filler=5_000_000)
+    with tls_front(pypiserver.port, tmp_path, by=ca) as front:
+        inputs = to(pypiserver) | {"repository-url": front.url}
+        ours = publish_process(tmp_path / "w", inputs, env={"SSL_CERT_FILE": str(front.ca_file)})
+        assert ours.status == 0
+        published(f"{front.url}simple/", wheel, ca_file=front.ca_file)
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_certificate_variables(
+    pypiserver: PypiServer, ca: Authority, variable: str, project: str, tmp_path: Path
+) -> None:
+    """Each variable that names a bundle of authorities is honoured."""
+    make_wheel(tmp_path / "w" / "dist", project)
+    with tls_front(pypiserver.port, tmp_path, by=ca) as front:
+        inputs = to(pypiserver) | {"repository-url": front.url}
+        ours = publish(tmp_path / "w", inputs, env={variable: str(front.ca_file)})
+    assert ours.status == 0
+
+
+@pytest.mark.parametrize("certificate", ["good", "other-host", "expired"])
+def test_untrusted_certificates(
+    pypiserver: PypiServer, ca: Authority, certificate: str, project: str, tmp_path: Path
+) -> None:
+    """A certificate that is of nobody we know, of another host, or expired: one clear error, and nothing is sent."""
+    make_wheel(tmp_path / "w" / "dist", project)
+    make_sdist(tmp_path / "w" / "dist", project)
+    env = {} if certificate == "good" else {"SSL_CERT_FILE": str(ca.ca_file)}
+    with tls_front(pypiserver.port, tmp_path, certificate=certificate, by=ca) as front:  # type: ignore[arg-type]  # a literal by the table above
+        ours = publish(tmp_path / "w", to(pypiserver) | {"repository-url": front.url}, env=env)
+    assert ours.status == 1
+    assert ours.titles == ["The server's certificate is not trusted"]
+    assert sorted(ours.states.values()) == ["failed", "not-attempted"]
+    assert not list(pypiserver.directory.glob(f"{project.replace('-', '_')}*"))
+
+
+def test_every_kind_of_metadata(pypiserver: PypiServer, project: str, tmp_path: Path, published: Published) -> None:
+    """Metadata 1.0 to 2.5 and newer, Unicode, CRLF and 200 classifiers: all of it is published in one run."""
+    dist = tmp_path / "w" / "dist"
+    wheels = [
+        make_wheel(
+            dist, f"{project}-{number}", sample.version, metadata=_renamed(sample.metadata, f"{project}-{number}")
+        )
+        for number, sample in enumerate(samples().values())
+    ]
+    ours = publish(tmp_path / "w", to(pypiserver) | {"verify-metadata": "false"})
+    assert ours.status == 0
+    assert len(ours.report["releases"]) == len(wheels)
+    published(pypiserver.simple_url, *wheels)
+
+
+@pytest.mark.parametrize("filename", sorted(RELEASED))
+def test_the_ecosystem(
+    pypiserver: PypiServer, released: Callable[[str], Path], filename: str, tmp_path: Path, published: Published
+) -> None:
+    """Real wheels and sdists, as their projects released them, are published without a complaint."""
+    path = released(filename)
+    (tmp_path / "w" / "dist").mkdir(parents=True)
+    (tmp_path / "w" / "dist" / filename).symlink_to(path)
+    inputs = to(pypiserver)
+    if RELEASED[filename].metadata_version == "2.0":  # never a standard, and refused by PyPI today
+        refused = publish(tmp_path / "w", inputs)
+        assert refused.status == 2
+        assert "'2.0' is not a valid metadata version" in refused.reasons[filename]
+        inputs["verify-metadata"] = "false"
+    ours = publish(tmp_path / "w", inputs)
+    assert ours.status == 0
+    assert len(ours.messages("warning")) == ("verify-metadata" in inputs)
+    published(pypiserver.simple_url, path)
+
+
+def _renamed(metadata: bytes, name: str) -> bytes:
+    head, _, rest = metadata.partition(b"\nName: ")
+    return head + b"\nName: " + name.encode() + b"\n" + rest.partition(b"\n")[2]
