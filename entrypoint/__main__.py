@@ -53,15 +53,28 @@ def run(
     0: every file is published · 1: something was sent and something failed · 2: nothing was sent · 128 + signal.
     """
     ledger = Ledger()
-    with _stoppable(ledger):
-        try:
-            _publish(environ, runner, transport, flags or {}, ledger)
-        except* PublishError as group:
-            ledger.problems += (problem for problem in leaves(group) if isinstance(problem, PublishError))
-        except* Exception as group:  # noqa: BLE001 - a bug of ours: what is known is reported all the same
-            ledger.crash = repr(next(leaves(group)))
-            runner.log(traceback.format_exc())
-    return _report(ledger, runner)
+    with _signals(ledger):
+        with suppress(Stopped):
+            _try_to_publish(environ, runner, transport, flags or {}, ledger)
+            ledger.closed = True
+        return _report(ledger, runner)
+
+
+def _try_to_publish(
+    environ: Mapping[str, str],
+    runner: Runner,
+    transport: httpx.BaseTransport | None,
+    flags: Mapping[str, str],
+    ledger: Ledger,
+) -> None:
+    """Walk the line, and enter into the ledger what ended it."""
+    try:
+        _publish(environ, runner, transport, flags, ledger)
+    except* PublishError as group:
+        ledger.problems += (problem for problem in leaves(group) if isinstance(problem, PublishError))
+    except* Exception as group:  # noqa: BLE001 - a bug of ours: what is known is reported all the same
+        ledger.crash = repr(next(leaves(group)))
+        runner.log(traceback.format_exc())
 
 
 def _publish(
@@ -163,24 +176,21 @@ def _flags(arguments: Sequence[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _stoppable(ledger: Ledger) -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the block, once; whoever reports afterwards is not disturbed again."""
+def _signals(ledger: Ledger) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM raise `Stopped`, unless the ledger is closed; a report is not disturbed."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)
-        ledger.stopped_by = signal.Signals(number)
-        raise Stopped
+        if not ledger.closed:
+            ledger.closed = True
+            ledger.stopped_by = signal.Signals(number)
+            raise Stopped
 
     before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    except Stopped:
-        return
     finally:
-        if ledger.stopped_by is None:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 if __name__ == "__main__":

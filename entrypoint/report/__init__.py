@@ -90,6 +90,8 @@ class Ledger:
     problems: list[PublishError] = field(default_factory=list)
     outcomes: dict[Path, Outcome] = field(default_factory=dict)
     stopped_by: signal.Signals | None = None
+    closed: bool = False
+    """Whether nothing is added any more: it is being reported."""
     crash: str | None = None
     """The last line of a traceback: a bug of ours."""
 
