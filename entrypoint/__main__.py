@@ -172,7 +172,8 @@ def _flags(arguments: Sequence[str]) -> dict[str, str]:
     try:
         return terminal.parse(arguments)
     except PublishError as error:
-        sys.exit(f"error: {error}\n  {error.tip}")
+        sys.stderr.write(f"error: {error}\n  {error.tip}\n")
+        sys.exit(report.NOTHING_SENT)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def parse(arguments: Sequence[str]) -> dict[str, str]:
     """
     given = vars(_parser().parse_args(arguments))
     files: list[str] = given.pop("files")
-    flags = {name: str(value) for name, value in given.items() if value is not None}
+    flags = {name: _text(value) for name, value in given.items() if value is not None}
     if files and "packages-dir" in flags:
         raise InputError(
             "Files are given twice",
@@ -26,6 +26,10 @@ def parse(arguments: Sequence[str]) -> dict[str, str]:
             "Name the files as arguments, or in `--packages-dir`, not both.",
         )
     return flags | ({"packages-dir": "\n".join(files)} if files else {})
+
+
+def _text(value: str | bool) -> str:  # noqa: FBT001 - what a flag holds
+    return value if isinstance(value, str) else str(value).lower()
 
 
 def _parser() -> argparse.ArgumentParser:

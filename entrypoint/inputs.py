@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from entrypoint.errors import InputError
 
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+NOT_SERVED = "not served by this version"
+LATER = "Take it out of the step: a later version will serve it, and until then nothing is done by halves."
 _SHOWN = 80
 """Characters of a bad value that a message quotes."""
 
@@ -50,7 +52,7 @@ def _only(*served: str) -> AfterValidator:
     def check(value: object) -> object:
         if str(value).lower() not in served:
             usable = f" or give {' or '.join(served)}" if served else ""
-            raise ValueError(f"not served by this version: leave it out{usable}")
+            raise ValueError(f"{NOT_SERVED}: leave it out{usable}")
         return value
 
     return AfterValidator(check)
@@ -232,9 +234,8 @@ def _problem(error: Mapping[str, Any], given: Mapping[str, str]) -> InputError:
     name = str(error["loc"][0])
     message = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
     seen = "given (its value is not shown)" if name in SECRET else _quoted(given[name])
-    return InputError(
-        f"Input `{name}` is not usable", f"`{name}` is {seen}: {message}.", f"Correct `{name}`: {hint(name)}"
-    )
+    tip = LATER if NOT_SERVED in message else f"Correct `{name}`: {hint(name)}"
+    return InputError(f"Input `{name}` is not usable", f"`{name}` is {seen}: {message}.", tip)
 
 
 def hint(name: str) -> str:

@@ -32,7 +32,7 @@ class Plan:
 
     def lines(self) -> Iterator[str]:
         """Yield the plan as a person reads it in the log."""
-        yield f"To {self.index.title} ({self.index.upload_url}):"
+        yield f"To {self.index.title} ({self.index.shown}):"
         for release in self.releases:
             yield f"  {release.name} {release.version}"
             for each in release.distributions:

@@ -161,6 +161,15 @@ def test_credentials_in_the_url(scripted: StartIndex, tmp_path: Path) -> None:
     assert "cor%40rect" not in text
 
 
+def test_a_query_is_used_and_not_shown(scripted: StartIndex, tmp_path: Path) -> None:
+    """The query of an upload URL reaches the index; what is told leaves it out, for it may hold a token."""
+    index = scripted(Answer(404))
+    make_wheel(tmp_path / "w" / "dist")
+    ours = publish(tmp_path / "w", to(f"{index.url}upload?token=hidden"))
+    assert [request.target for request in index.requests] == ["/upload?token=hidden"]
+    assert "hidden" not in ours.raw + ours.summary + json.dumps(ours.report)
+
+
 def test_unlike_credentials_in_the_url(scripted: StartIndex, tmp_path: Path) -> None:
     """A password in the URL and another one as input is an error that shows neither."""
     index = scripted()

@@ -56,6 +56,11 @@ class Index(Traits):
         """Scheme, host and port of the upload URL: what the upload credential is bound to."""
         return origin(self.upload_url)
 
+    @property
+    def shown(self) -> str:
+        """Upload URL for people: without its query, which may hold a token."""
+        return self.upload_url.partition("?")[0]
+
     def verdict(self, status: int, said: str) -> Verdict:
         """Read the answer to an upload.
 

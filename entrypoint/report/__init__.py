@@ -141,7 +141,7 @@ def make(ledger: Ledger, redact: Callable[[str], str]) -> Report:
         exit_status=status,
         index=index.name if index else "",
         title=clean(index.title) if index else "the index",
-        upload_url=clean(index.upload_url) if index else "",
+        upload_url=clean(index.shown) if index else "",
         stopped_by=ledger.stopped_by.name if ledger.stopped_by else None,
         releases=list(_releases(ledger.plan, clean)) if ledger.plan else [],
         files=files,

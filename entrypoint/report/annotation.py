@@ -56,10 +56,10 @@ def headline(report: Report) -> str:
 def state_of_things(report: Report) -> str:
     """Say which files are public, which are not, and what that means for another run."""
     if not report.files:
-        return "No file was looked at, and nothing was sent."
+        return "No file was looked at."
     total = _files(len(report.files))
     if not any(file["attempts"] for file in report.files):
-        return f"Nothing was sent: this run uploaded none of {total}."
+        return f"This run uploaded none of {total}."
     missing = [file["filename"] for file in report.files if file["state"] not in PUBLIC | {"skipped"}]
     if not missing:
         return f"On the index: {len(report.files)} of {total}."

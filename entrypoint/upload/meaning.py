@@ -114,7 +114,7 @@ def explain(index: Index, verdict: Verdict, answer: Answer, size: int) -> tuple[
     tip = next((tip for words, tip in TIPS if words in lower), meaning.tip)
     seen = f"{index.title} answered {answer.status}{f': {answer.reason}' if answer.reason else ' without a reason'}"
     if verdict is Verdict.MISDIRECTED:
-        seen += f" to a POST to {index.upload_url}"
+        seen += f" to a POST to {index.shown}"
         if answer.location:
             seen += f", pointing to {redacted(answer.location)} (not followed, no credential was sent there)"
     if verdict is Verdict.TOO_LARGE:
