@@ -44,11 +44,11 @@ def read(response: httpx.Response) -> Answer:
     """Read an answer that is being streamed, up to a length and a time. Raises `httpx.TransportError`."""
     body = _text(response, _body(response))
     phrase = response.extensions.get("reason_phrase", b"").decode("latin-1").strip()
-    reason = one_line(_reason(response, body) or _informative(response.status_code, phrase) or phrase)
+    reason = one_line(_reason(response, body) or phrase)
     location = response.headers.get("location")
     return Answer(
         response.status_code,
-        reason,
+        re.sub(rf"^(error:? )?{response.status_code}:? (?=.)", "", reason, flags=re.IGNORECASE),
         html.unescape(f"{phrase}\n{body}"),
         _absolute(response.url, location) if location else None,
     )
@@ -98,9 +98,7 @@ def _from_json(value: object, status: int) -> Iterator[str]:
             for each in value:
                 yield from _from_json(each, status)
         case {"code": str(code)} if _informative(status, code) and code.startswith(f"{status} "):
-            yield code.removeprefix(
-                f"{status} "
-            )  # PyPI: "400 File already exists (…)", beside boilerplate in `message`
+            yield code  # PyPI: "400 File already exists (…)", beside boilerplate in `message`
         case dict():
             known = [key for key in ("title", "message", "error", "detail", "details", "errors") if value.get(key)]
             specific = [key for key in known if key != "title" or not _generic(status, str(value["title"]))]
