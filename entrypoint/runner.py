@@ -120,7 +120,7 @@ class Runner:
         self._output = environ.get("GITHUB_OUTPUT")
         self._summary = environ.get("GITHUB_STEP_SUMMARY")
         self._temp = environ.get("RUNNER_TEMP")
-        self._stream = stream
+        self._stream: TextIO | None = stream
         self._secrets: set[str] = set()
 
     def mask(self, secret: str) -> None:
@@ -194,9 +194,11 @@ class Runner:
                 file.writelines(texts)
 
     def _write(self, line: str) -> None:
+        if self._stream is None:
+            return
         try:
             self._stream.write(f"{line}\n")
             self._stream.flush()
         except BrokenPipeError:
             # Whoever read the log is gone. The release goes on, and the report still says what became of it.
-            self._stream = Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process
+            self._stream = None
