@@ -72,7 +72,6 @@ class Inputs(BaseModel):
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
-        str_strip_whitespace=True,
         alias_generator=lambda name: name.replace("_", "-"),
     )
 
@@ -173,7 +172,7 @@ class Inputs(BaseModel):
 
         Raises an `ExceptionGroup` of `InputError` with every bad input at once.
         """
-        given = _given(environ) | {name: text for name, text in (flags or {}).items() if text.strip()}
+        given = _given(environ) | {name: text.strip() for name, text in (flags or {}).items() if text.strip()}
         contradictions = list(_contradictions(given))
         try:
             inputs = cls.model_validate(given)
@@ -208,10 +207,10 @@ def deprecated(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _given(environ: Mapping[str, str]) -> dict[str, str]:
-    """Find the inputs that are not empty, under their kebab-case names."""
+    """Find the inputs that are not empty, under their kebab-case names, without the white space around them."""
     spellings = [*((alias, name) for alias, name in ALIASES.items()), *((name, name) for name in NAMES)]
-    texts = ((name, environ.get(f"INPUT_{spelling.upper()}", "")) for spelling, name in spellings)
-    return {name: text for name, text in texts if text.strip()}
+    texts = ((name, environ.get(f"INPUT_{spelling.upper()}", "").strip()) for spelling, name in spellings)
+    return {name: text for name, text in texts if text}
 
 
 def _contradictions(given: Mapping[str, str]) -> Iterator[InputError]:
@@ -222,7 +221,7 @@ def _contradictions(given: Mapping[str, str]) -> Iterator[InputError]:
                 f"`index` is {_quoted(given['index'])}, and `{url}` is given too.",
                 f"Remove one of the two: an index by name brings its own URLs, `{url}` is for an index without a name.",
             )
-    if given.get("trusted-publishing", "").strip() == "always" and "password" in given:
+    if given.get("trusted-publishing") == "always" and "password" in given:
         yield InputError(
             "Inputs `trusted-publishing: always` and `password` exclude each other",
             "`trusted-publishing` is 'always', and `password` is given too.",
@@ -244,5 +243,4 @@ def hint(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    text = text.strip()
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")

@@ -1,0 +1,70 @@
+"""Arguments: the inputs as flags, for a person at a terminal."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from entrypoint import __version__
+from entrypoint.arguments import parse
+from entrypoint.errors import InputError
+from entrypoint.inputs import NAMES, Inputs
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_input_is_a_flag(name: str) -> None:
+    """Each input has a flag of its name; a boolean has one to say no, too."""
+    if Inputs.model_fields[NAMES[name]].annotation is bool:
+        assert parse([f"--{name}"]) == {name: "true"}
+        assert parse([f"--no-{name}"]) == {name: "false"}
+    else:
+        assert parse([f"--{name}", "value"]) == {name: "value"}
+
+
+def test_nothing_given() -> None:
+    """Without arguments nothing is given: the environment and the defaults decide."""
+    assert parse([]) == {}
+
+
+def test_files() -> None:
+    """File names as arguments are `packages-dir`, spaces and all."""
+    assert parse(["--strict", "a b.whl", "dist/*.tar.gz"]) == {
+        "strict": "true",
+        "packages-dir": "a b.whl\ndist/*.tar.gz",
+    }
+
+
+def test_files_twice() -> None:
+    """Files as arguments and by flag are an error."""
+    with pytest.raises(InputError, match="given twice"):
+        parse(["--packages-dir", "dist", "a.whl"])
+
+
+def program(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program with arguments and an empty environment."""
+    command = [sys.executable, "-Im", "entrypoint", *arguments]
+    return subprocess.run(command, cwd=folder, env={}, check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--version"], 0, f"publish-action {__version__}\n"),
+        (["--help"], 0, "--packages-dir VALUE"),
+        (["--no-such-flag"], 2, "unrecognized arguments: --no-such-flag"),
+        (["--pass", "x"], 2, "unrecognized arguments"),
+        (["--packages-dir", "a", "b"], 2, "Files are given twice"),
+        ([], 2, "Nothing at 'dist'"),
+        (["--timeout", "soon"], 2, "`timeout` is 'soon'"),
+    ],
+)
+def test_as_a_process(arguments: list[str], status: int, said: str, tmp_path: Path) -> None:
+    """Help and version succeed; what is wrong is said without a traceback and without a workflow command."""
+    finished = program(*arguments, folder=tmp_path)
+    assert finished.returncode == status
+    assert said in finished.stdout + finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert "::" not in finished.stdout

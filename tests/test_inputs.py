@@ -1,0 +1,217 @@
+"""Inputs: what is accepted, what is refused, and that nothing secret is repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from entrypoint.errors import InputError
+from entrypoint.inputs import ALIASES, NAMES, SECRET, Inputs, deprecated
+
+DEFAULTS: Mapping[str, object] = {
+    "packages-dir": ("dist",),
+    "index": None,
+    "repository-url": None,
+    "check-url": None,
+    "user": None,
+    "password": None,
+    "trusted-publishing": "auto",
+    "google-workload-identity-provider": None,
+    "google-service-account": None,
+    "google-audience": None,
+    "google-credentials-json": None,
+    "keyring-provider": "disabled",
+    "skip-existing": False,
+    "verify-metadata": True,
+    "strict": False,
+    "attestations": "true",
+    "sigstore-trust-config": None,
+    "dry-run": False,
+    "parallel": None,
+    "wait-for-index": 0,
+    "timeout": 300,
+    "retries": 4,
+    "verbose": True,
+    "print-hash": True,
+}
+
+
+def read(**inputs: str) -> Inputs:
+    """Read inputs as GitHub hands them over."""
+    return Inputs.read({f"INPUT_{name.upper().replace('_', '-')}": text for name, text in inputs.items()})
+
+
+def refused(environ: Mapping[str, str]) -> list[InputError]:
+    """Give the errors of inputs that cannot be used."""
+    with pytest.raises(ExceptionGroup) as caught:
+        Inputs.read(environ)
+    return [error for error in caught.value.exceptions if isinstance(error, InputError)]
+
+
+def test_defaults() -> None:
+    """Without any input, and with every one of them blank, each has its default."""
+    blank = {f"INPUT_{name.upper()}": "  \n" for name in NAMES}
+    for inputs in (Inputs.read({}), Inputs.read(blank)):
+        assert {name: getattr(inputs, field) for name, field in NAMES.items()} == DEFAULTS
+
+
+@pytest.mark.parametrize("name", ["strict", "verify-metadata", "verbose", "print-hash"])
+@pytest.mark.parametrize(
+    "text", ["true", "True", "TRUE", "yes", "on", "1", "false", "False", "no", "OFF", "0", " true "]
+)
+def test_booleans(name: str, text: str) -> None:
+    """A boolean is one of eight words in any case."""
+    inputs = Inputs.read({f"INPUT_{name.upper()}": text})
+    assert getattr(inputs, NAMES[name]) is (text.strip().lower() in {"true", "yes", "on", "1"})
+
+
+@pytest.mark.parametrize("text", ["y", "t", "2", "enabled", "none", "null", "truee"])
+def test_no_booleans(text: str) -> None:
+    """Anything else is an error that names the input and what was expected."""
+    (error,) = refused({"INPUT_STRICT": text})
+    assert "`strict`" in error.title
+    assert repr(text) in error.detail
+    assert "expected true or false" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("dist", ("dist",)),
+        ("a b\n\n  c d/*.whl  \n", ("a b", "c d/*.whl")),
+        ("one\r\ntwo\r\n", ("one", "two")),
+        ("/github/workspace/dist", ("/github/workspace/dist",)),
+    ],
+)
+def test_lines(text: str, lines: tuple[str, ...]) -> None:
+    """`packages-dir` has one entry a line; spaces inside stay, blank lines and the last line end go."""
+    assert read(packages_dir=text).packages_dir == lines
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("timeout", "10", 10),
+        ("retries", "0", 0),
+        ("parallel", "1", 1),
+        ("wait-for-index", "0", 0),
+        ("trusted-publishing", "never", "never"),
+        ("keyring-provider", "disabled", "disabled"),
+        ("attestations", "False", "false"),
+        ("attestations", "ON", "true"),
+        ("skip-existing", "no", False),
+        ("dry-run", "0", False),
+        ("user", " bob ", "bob"),
+        ("index", "testpypi", "testpypi"),
+    ],
+)
+def test_accepted(name: str, text: str, value: object) -> None:
+    """Each input takes its values, white space around them aside."""
+    assert getattr(Inputs.read({f"INPUT_{name.upper()}": text}), NAMES[name]) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("timeout", "0", "greater than or equal to 1"),
+        ("timeout", "1.5", "integer"),
+        ("timeout", "5 minutes", "integer"),
+        ("retries", "-1", "greater than or equal to 0"),
+        ("parallel", "17", "less than or equal to 16"),
+        ("trusted-publishing", "sometimes", "'auto', 'always' or 'never'"),
+        ("keyring-provider", "import", "'disabled' or 'subprocess'"),
+        ("attestations", "maybe", "'true', 'required' or 'false'"),
+        ("user", "a:b", "without colons"),
+        ("user", "a\x00b", "control characters"),
+    ],
+)
+def test_refused(name: str, text: str, expected: str) -> None:
+    """A value that cannot be is an error with the input's name, what was seen and what was expected."""
+    (error,) = refused({f"INPUT_{name.upper()}": text})
+    assert error.title == f"Input `{name}` is not usable"
+    assert expected in error.detail
+    assert error.tip
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("check-url", "https://index.example/simple/"),
+        ("trusted-publishing", "always"),
+        ("google-workload-identity-provider", "projects/1/locations/global/workloadIdentityPools/p/providers/x"),
+        ("google-service-account", "a@b.iam.gserviceaccount.com"),
+        ("google-audience", "x"),
+        ("google-credentials-json", "{}"),
+        ("keyring-provider", "subprocess"),
+        ("skip-existing", "true"),
+        ("attestations", "required"),
+        ("sigstore-trust-config", "trust.json"),
+        ("dry-run", "true"),
+        ("parallel", "8"),
+        ("wait-for-index", "60"),
+        ("retries", "3"),
+    ],
+)
+def test_of_later_versions(name: str, text: str) -> None:
+    """What this version does not serve is refused with a clear error, not ignored."""
+    (error,) = refused({f"INPUT_{name.upper()}": text})
+    assert "not served by this version" in error.detail
+    assert name in error.title
+
+
+def test_all_at_once() -> None:
+    """Every bad input comes out in one go, contradictions included."""
+    errors = refused(
+        {
+            "INPUT_STRICT": "maybe",
+            "INPUT_TIMEOUT": "soon",
+            "INPUT_DRY-RUN": "perhaps",
+            "INPUT_INDEX": "pypi",
+            "INPUT_REPOSITORY-URL": "https://index.example/",
+            "INPUT_TRUSTED-PUBLISHING": "always",
+            "INPUT_PASSWORD": "hunter2hunter2",
+        }
+    )
+    told = " ".join(error.title for error in errors)
+    for name in ("strict", "timeout", "dry-run", "index", "repository-url", "trusted-publishing", "password"):
+        assert f"`{name}" in told
+    assert "hunter2" not in " ".join(f"{error} {error.tip}" for error in errors)
+
+
+@pytest.mark.parametrize(("alias", "name"), sorted(ALIASES.items()))
+def test_aliases(alias: str, name: str) -> None:
+    """A deprecated spelling counts where the one with hyphens is not given, and is told."""
+    text = "https://index.example/" if name == "repository-url" else "false"
+    by_alias = Inputs.read({f"INPUT_{alias.upper()}": text})
+    assert by_alias == Inputs.read({f"INPUT_{name.upper()}": text})
+    assert list(deprecated({f"INPUT_{alias.upper()}": text})) == [(alias, name)]
+    other = "https://other.example/" if name == "repository-url" else "no"
+    assert Inputs.read({f"INPUT_{alias.upper()}": "nonsense", f"INPUT_{name.upper()}": other}) == Inputs.read(
+        {f"INPUT_{name.upper()}": other}
+    )
+
+
+def test_a_flag_beats_the_environment() -> None:
+    """A flag wins over the variable of its name; an empty one does not."""
+    assert Inputs.read({"INPUT_USER": "a"}, {"user": "b"}).user == "b"
+    assert Inputs.read({"INPUT_USER": "a"}, {"user": ""}).user == "a"
+
+
+def test_frozen() -> None:
+    """Inputs do not change."""
+    with pytest.raises(ValidationError):
+        Inputs.read({}).user = "x"  # type: ignore[misc]  # that it cannot be done is what is tested
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).map(lambda text: f"s3cr3t{text}"))
+def test_secrets_are_not_repeated(secret: str) -> None:
+    """No secret input is in the model's text, nor in any error about it or another one."""
+    environ = {f"INPUT_{name.upper()}": secret for name in SECRET}
+    assert "s3cr3t" not in repr(Inputs.read({"INPUT_PASSWORD": secret, "INPUT_REPOSITORY-URL": secret}))
+    for error in refused(environ | {"INPUT_STRICT": "maybe"}):
+        assert "s3cr3t" not in f"{error} {error.tip} {error!r} {error.__cause__!r}"
