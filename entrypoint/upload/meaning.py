@@ -98,7 +98,10 @@ TIPS = (
     ("two-factor authentication", "The owner of the token enables two-factor authentication."),
     ("too many new projects", "Wait: PyPI limits how many projects a user may create in a day."),
     ("too similar to an existing project", "Choose another project name."),
-    ("name conflicts with", "Choose another project name, or run the job again if two jobs created it at once."),
+    (
+        "conflicts with an existing project",
+        "Run the job again, in case two jobs created the project at once; else choose another project name.",
+    ),
     ("isn't allowed", "Choose another project name."),
     ("file too large", "Ask PyPI for a higher limit for this project (https://docs.pypi.org/project-management/)."),
     ("project size too large", "Delete old releases or ask PyPI for a higher limit for the project."),
