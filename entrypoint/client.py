@@ -75,7 +75,7 @@ def failure(error: httpx.TransportError, url: str) -> PublishError:
                 "workspace. Otherwise somebody may be listening: nothing was sent.",
             )
         if isinstance(cause, ssl.SSLError):
-            seen = f"{host}: {cause.reason or cause}."
+            seen = f"{host}: {getattr(cause, 'reason', None) or cause}."
             return Unreachable("No TLS connection", seen, "Check the scheme and port of the URL.")
         if isinstance(cause, socket.gaierror):
             return Unreachable(
