@@ -55,26 +55,10 @@ def run(
     ledger = Ledger()
     with _signals(ledger):
         with suppress(Stopped):
-            _try_to_publish(environ, runner, transport, flags or {}, ledger)
+            with _entered(ledger, runner):
+                _publish(environ, runner, transport, flags or {}, ledger)
             ledger.closed = True
         return _report(ledger, runner)
-
-
-def _try_to_publish(
-    environ: Mapping[str, str],
-    runner: Runner,
-    transport: httpx.BaseTransport | None,
-    flags: Mapping[str, str],
-    ledger: Ledger,
-) -> None:
-    """Walk the line, and enter into the ledger what ended it."""
-    try:
-        _publish(environ, runner, transport, flags, ledger)
-    except* PublishError as group:
-        ledger.problems += (problem for problem in leaves(group) if isinstance(problem, PublishError))
-    except* Exception as group:  # noqa: BLE001 - a bug of ours: what is known is reported all the same
-        ledger.crash = repr(next(leaves(group)))
-        runner.log(traceback.format_exc())
 
 
 def _publish(
@@ -154,6 +138,18 @@ def _report(ledger: Ledger, runner: Runner) -> int:
         runner.write_report(outputs.document(told))
     runner.log(f"{annotation.headline(told)}. {annotation.state_of_things(told)}")
     return told.exit_status
+
+
+@contextmanager
+def _entered(ledger: Ledger, runner: Runner) -> Iterator[None]:
+    """Enter into the ledger what ends the block: problems that a user can solve, or a bug of ours."""
+    try:
+        yield
+    except* PublishError as group:
+        ledger.problems += (problem for problem in leaves(group) if isinstance(problem, PublishError))
+    except* Exception as group:  # noqa: BLE001 - what is known is reported all the same
+        ledger.crash = repr(next(leaves(group)))
+        runner.log(traceback.format_exc())
 
 
 @contextmanager
