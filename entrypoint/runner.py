@@ -114,7 +114,6 @@ class Runner:
 
     def __init__(self, environ: Mapping[str, str], stream: TextIO) -> None:
         self.in_actions = environ.get("GITHUB_ACTIONS") == "true"
-        self.debug = environ.get("RUNNER_DEBUG") == "1"
         workspace = Path(environ.get("GITHUB_WORKSPACE") or ".")
         self.workspace = (workspace if workspace.is_dir() else Path()).absolute()
         self._output = environ.get("GITHUB_OUTPUT")

@@ -170,6 +170,22 @@ def test_a_query_is_used_and_not_shown(scripted: StartIndex, tmp_path: Path) -> 
     assert "hidden" not in ours.raw + ours.summary + json.dumps(ours.report)
 
 
+def test_proxies(scripted: StartIndex, tmp_path: Path) -> None:
+    """HTTP_PROXY is used, NO_PROXY exempts from it, and a proxy's password is shown nowhere."""
+    proxy = scripted()
+    make_wheel(tmp_path / "w" / "dist")
+    env = {"HTTP_PROXY": proxy.url.replace("http://", "http://me:hidden@")}
+    inputs = to("http://index.invalid/upload/")
+    ours = publish_process(tmp_path / "w", inputs, env=env)
+    assert ours.status == 0
+    assert [request.target for request in proxy.requests] == ["http://index.invalid/upload/"]
+    assert proxy.requests[0].basic == ("publisher", "correct horse+battery")
+    direct = publish_process(tmp_path / "w", inputs, env=env | {"NO_PROXY": "index.invalid"})
+    assert direct.titles == ["Unknown host"]
+    assert len(proxy.requests) == 1
+    assert "hidden" not in ours.raw + direct.raw
+
+
 def test_unlike_credentials_in_the_url(scripted: StartIndex, tmp_path: Path) -> None:
     """A password in the URL and another one as input is an error that shows neither."""
     index = scripted()
