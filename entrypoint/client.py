@@ -65,8 +65,23 @@ def connect(
 def failure(error: httpx.TransportError, url: str) -> PublishError:
     """Say what a request that got no answer means: what was seen, and what to do."""
     host = httpx.URL(url).host
-    causes = list(_causes(error))
-    for cause in causes:
+    said = str(list(_causes(error))[-1]) or "no reason given"
+    if isinstance(error, httpx.ConnectError):
+        return _no_connection(error, host, said)
+    if isinstance(error, httpx.ConnectTimeout | httpx.ProxyError):
+        seen = "timed out" if isinstance(error, httpx.ConnectTimeout) else said
+        return Unreachable("No connection", f"{host}: {seen}.", NOTHING_SENT)
+    if isinstance(error, httpx.TimeoutException):
+        return Unavailable(
+            "No answer in time",
+            f"{host} made no progress for the time that `timeout` allows.",
+            f"{UNSURE} Raise `timeout` if the index is slow.",
+        )
+    return Unavailable("The connection was lost", f"{host}: {said}.", UNSURE)
+
+
+def _no_connection(error: httpx.ConnectError, host: str, said: str) -> Unreachable:
+    for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Unreachable(
                 "The server's certificate is not trusted",
@@ -83,19 +98,10 @@ def failure(error: httpx.TransportError, url: str) -> PublishError:
                 f"There is no address for {host!r}: {cause.strerror}.",
                 "Check the spelling of the URL; on a self-hosted runner, its DNS and its proxy.",
             )
-    said = str(causes[-1]) or str(error) or "no reason given"
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
-        seen = f"{host}: {'timed out' if isinstance(error, httpx.ConnectTimeout) else said}."
-        return Unreachable("No connection", seen, "Nothing was sent. Check the URL, or run the job again.")
-    if isinstance(error, httpx.TimeoutException):
-        return Unavailable(
-            "No answer in time",
-            f"{host} made no progress for the time that `timeout` allows.",
-            f"{UNSURE} Raise `timeout` if the index is slow.",
-        )
-    return Unavailable("The connection was lost", f"{host}: {said}.", UNSURE)
+    return Unreachable("No connection", f"{host}: {said}.", NOTHING_SENT)
 
 
+NOTHING_SENT = "Nothing was sent. Check the URL, or run the job again."
 UNSURE = "The index may have stored the file or not: look at the project's page, then run the job again."
 
 

@@ -98,6 +98,7 @@ UNTRUSTED.verify_message = "self-signed certificate"
         (httpx.ReadTimeout("x"), Unavailable, "No answer in time", "timeout"),
         (httpx.WriteTimeout("x"), Unavailable, "No answer in time", "timeout"),
         (httpx.ReadError("x"), Unavailable, "connection was lost", "x"),
+        (caused(httpx.ReadError("x"), ssl.SSLError(1, "bad mac")), Unavailable, "connection was lost", "bad mac"),
         (httpx.WriteError(""), Unavailable, "connection was lost", "no reason given"),
         (httpx.RemoteProtocolError("Server disconnected"), Unavailable, "connection was lost", "disconnected"),
     ],

@@ -12,7 +12,7 @@ SHOWN = 10
 """Annotations of each level that GitHub shows for one step (actions/runner, 2026-08); the rest is only in the log."""
 
 
-TAKEN = {"uploaded": "Uploaded", "accepted": "Accepted, to be stored later"}
+TAKEN = {"uploaded": "is uploaded to", "accepted": "is accepted, to be stored later, by"}
 """What a notice says of a file that was sent."""
 
 
@@ -33,9 +33,9 @@ def selected(report: Report) -> Iterator[Annotation]:
     yield from _folded(errors)
     yield from _folded([_from(remark) for remark in report.remarks if remark["level"] == "warning"])
     uploaded = [
-        Annotation("notice", TAKEN[file["state"]], f"{file['filename']}: {TAKEN[file['state']]}.", file["path"])
+        Annotation("notice", state.capitalize(), f"{file['filename']} {TAKEN[state]} {report.title}.", file["path"])
         for file in report.files
-        if file["state"] in TAKEN
+        if (state := file["state"]) in TAKEN
     ]
     yield from _folded(uploaded + [_from(remark) for remark in report.remarks if remark["level"] == "notice"])
 
