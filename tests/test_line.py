@@ -107,7 +107,7 @@ def test_one_failure_does_not_stop_the_others(scripted: StartIndex, tmp_path: Pa
     assert ours.outputs["uploaded"] == "2"
     assert ours.outputs["failed"] == "1"
     assert ours.titles == ["The index refused the file"]
-    assert "Taken by the index in this run: 2 of 3 files." in ours.raw
+    assert "Confirmed by the index in this run: 2 of 3 files." in ours.raw
     assert "### ❌ Not everything is published" in ours.summary
 
 

@@ -65,7 +65,9 @@ def state_of_things(report: Report) -> str:
         return f"On the index: {len(report.files)} of {total}."
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     public = report.count(*PUBLIC)
-    return f"Taken by the index in this run: {public} of {total}. Not taken: {', '.join(missing[:SHOWN])}{more}."
+    return (
+        f"Confirmed by the index in this run: {public} of {total}. Not confirmed: {', '.join(missing[:SHOWN])}{more}."
+    )
 
 
 def _files(number: int) -> str:
