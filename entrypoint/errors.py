@@ -70,7 +70,7 @@ class Unreachable(Unavailable):
 class Note:
     """Something found on the way that a user should know, as a value: what becomes of it is decided later.
 
-    A check yields notes of any level; `strict` and `verify-metadata` move the level of those that are not `final`.
+    What reads a file yields notes of any level; `strict` and `verify-metadata` move the level.
     """
 
     level: Literal["notice", "warning", "error"]
@@ -78,8 +78,6 @@ class Note:
     detail: str
     path: str | None = None
     tip: str = ""
-    final: bool = False
-    """Whether no index could take the file, whatever the user says."""
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

@@ -71,7 +71,7 @@ def bytes_shown(size: int) -> str:
 
 
 def _judged(note: Note, *, strict: bool, verify_metadata: bool) -> Note:
-    if note.level == "error" and not note.final and not verify_metadata:
+    if note.level == "error" and not verify_metadata:
         return replace(note, level="warning")
     if note.level == "warning" and strict:
         return replace(note, level="error")
