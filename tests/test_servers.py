@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.ecosystem import RELEASED
 from tests.line import publish, publish_process, to
 from tests.peers.devpi import Devpi
 from tests.peers.pypiserver import PypiServer
-from tests.peers.tls import Authority, tls_front
+from tests.peers.tls import Authority, TlsFront, tls_front
 
 
 def test_pypiserver(pypiserver: PypiServer, project: str, tmp_path: Path, published: Published) -> None:
@@ -75,6 +76,21 @@ def test_tls_with_a_private_authority(
         ours = publish_process(tmp_path / "w", inputs, env={"SSL_CERT_FILE": str(front.ca_file)})
         assert ours.status == 0
         published(f"{front.url}simple/", wheel, ca_file=front.ca_file)
+
+
+def test_devpi_over_tls(devpi: Devpi, ca: Authority, project: str, tmp_path: Path, published: Published) -> None:
+    """A release reaches devpi over TLS, too, and is downloaded over it byte for byte."""
+    index = devpi.non_volatile
+    wheel, sdist = make_wheel(tmp_path / "w" / "dist", project), make_sdist(tmp_path / "w" / "dist", project)
+    with tls_front(devpi.port, tmp_path, by=ca) as front:
+        inputs = to(index) | {"repository-url": _behind(front, index.upload_url)}
+        ours = publish(tmp_path / "w", inputs, env={"SSL_CERT_FILE": str(front.ca_file)})
+        assert ours.status == 0
+        published(_behind(front, index.simple_url), wheel, sdist, ca_file=front.ca_file)
+
+
+def _behind(front: TlsFront, url: str) -> str:
+    return front.url + urlsplit(url).path.lstrip("/")
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
