@@ -804,3 +804,22 @@ def test_redacted_keeps_the_rest() -> None:
     """A URL without credentials is shown as it is, one with them keeps scheme and host."""
     assert redacted(PYPI_URL) == PYPI_URL
     assert redacted("https://user:pass@h/x") == "https://***@h/x"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://gitlab.example/api/v4/projects/1/packages/pypi/?token=hidden",
+        "https://upload.pypi.org/legacy?token=hidden#x",
+        "https://user:hidden@index.example/?a=hidden#x",
+        "http://upload.pypi.org/legacy/?token=hidden",
+    ],
+)
+def test_a_query_is_not_told(url: str, tmp_path: Path) -> None:
+    """A query may hold a token: neither a repair nor a refusal repeats it."""
+    try:
+        told = [note.detail for note in locate(name=None, url=url, workspace=tmp_path).notes]
+    except InputError as error:
+        told = [str(error), error.tip]
+    assert told
+    assert "hidden" not in " ".join(told)

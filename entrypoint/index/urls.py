@@ -66,17 +66,17 @@ def origin(url: str) -> Origin:
 
 
 def redacted(url: str) -> str:
-    """Hide everything between the scheme and the last `@`, whatever else is broken in the text."""
+    """Hide what may be secret: everything between the scheme and the last `@`, whatever else is broken, and a query."""
     hidden, at, rest = url.rpartition("@")
-    if not at:
-        return url
     scheme = _SCHEME.match(hidden)
-    return f"{scheme[0] if scheme else ''}***@{rest}"
+    shown = f"{scheme[0] if scheme else ''}***@{rest}" if at else url
+    return re.sub(r"\?[^#]+", "?***", shown)
 
 
 def repair(source: str, why: str, old: str, new: object) -> Note:
     """Tell that a URL was changed. `source` names the input it comes from."""
-    return Note("notice", "A URL was repaired", f"{source}: {why}: `{old}` is read as `{new}`.")
+    detail = f"{source}: {why}: `{redacted(old)}` is read as `{redacted(str(new))}`."
+    return Note("notice", "A URL was repaired", detail)
 
 
 def read(text: str, source: str) -> Reading:
@@ -94,9 +94,9 @@ def read(text: str, source: str) -> Reading:
     url = Url(parts.scheme, parts.hostname or "", parts.port, parts.path or "/", parts.query)
     notes = []
     if "@" in parts.netloc:
-        notes.append(repair(source, "user name and password are not part of the address", redacted(text), url))
+        notes.append(repair(source, "user name and password are not part of the address", text, url))
     if parts.fragment:
-        notes.append(repair(source, "what follows `#` never reaches a server", redacted(text), url))
+        notes.append(repair(source, "what follows `#` never reaches a server", text, url))
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
     return Reading(url, redacted(text), unquote(user) or None, unquote(password) or None, tuple(notes))
 
