@@ -18,8 +18,7 @@ from entrypoint.runner import Runner, heredoc, log_lines, markdown, markdown_cod
 from tests.action.commands import cut, parse
 from tests.action.files import pairs
 
-settings.register_profile("escaping", deadline=None, max_examples=200)
-settings.load_profile("escaping")
+many = settings(deadline=None, max_examples=200)
 
 SNIPPETS = st.sampled_from([
     "::", "##[", "## [", "]", "error", "::error::", "set-output name=x", "add-mask", "%0A", "%", ":", ",", "=", "<<",
@@ -41,6 +40,7 @@ def running(*secrets: str) -> tuple[Runner, io.StringIO]:
     return runner, stream
 
 
+@many
 @given(TEXTS)
 def test_no_logged_text_is_a_command(text: str) -> None:
     """Not one line of a logged text is read as a command, by either of GitHub's two grammars."""
@@ -51,6 +51,7 @@ def test_no_logged_text_is_a_command(text: str) -> None:
     assert cut(printed)[:-1] == list(log_lines(text)) or printed.endswith("\n")
 
 
+@many
 @given(st.sampled_from(["error", "warning", "notice"]), TEXTS, TEXTS, TEXTS)
 def test_annotations_round_trip(level: str, title: str, message: str, path: str) -> None:
     """An annotation is one command whose title, message and file are the texts, made visible."""
@@ -66,6 +67,7 @@ def test_annotations_round_trip(level: str, title: str, message: str, path: str)
     assert command.properties == {key: value for key, value in expected.items() if value}
 
 
+@many
 @given(TEXTS)
 def test_groups_round_trip(title: str) -> None:
     """A group's title is one command, and the group is closed."""
@@ -78,6 +80,7 @@ def test_groups_round_trip(title: str) -> None:
     assert (opening.name, opening.data, closing.name) == ("group", one_line(title), "endgroup")
 
 
+@many
 @given(st.dictionaries(st.from_regex(r"[a-z][a-z-]{0,8}", fullmatch=True), TEXTS, min_size=1, max_size=4))
 def test_outputs_round_trip(outputs: dict[str, str]) -> None:
     """Outputs come back as they were set, whatever lines they hold."""
@@ -103,6 +106,7 @@ def test_delimiters_are_random(tmp_path: Path) -> None:
     assert all(len(each) > 20 for each in delimiters)
 
 
+@many
 @given(PRINTABLE, TEXTS)
 def test_a_masked_secret_is_nowhere(secret: str, around: str) -> None:
     """After it was masked, no spelling of a secret leaves: not in the log, not in titles, messages or files."""
@@ -159,6 +163,7 @@ def rendered(source: str) -> tuple[list[str], set[str]]:
     return texts, kinds
 
 
+@many
 @given(TEXTS)
 def test_markdown_is_literal(text: str) -> None:
     """A text behind a bullet is shown as it is: no link, image, HTML, emphasis, heading or list of its own."""
@@ -169,6 +174,7 @@ def test_markdown_is_literal(text: str) -> None:
     assert "heading_open" not in rendered(f"- {markdown(text)}")[1]
 
 
+@many
 @given(TEXTS, TEXTS)
 def test_markdown_in_a_table(first: str, second: str) -> None:
     """A text in a table stays in its cell, also as code."""
@@ -189,6 +195,7 @@ def test_no_link_by_itself(text: str) -> None:
     assert "www." not in markdown(text)
 
 
+@many
 @given(TEXTS, st.integers(1, 20))
 def test_shortened_counts_as_github_does(text: str, units: int) -> None:
     """A text is cut to so many UTF-16 code units, never in the middle of a character, and shows that it was cut."""
