@@ -125,7 +125,7 @@ def test_fault(name: str, scripted: StartIndex, tmp_path: Path) -> None:
     fault = FAULTS[name]
     index = scripted(lambda request: fault.answer if request.ordinal == 1 else Answer())
     wheel, sdist = make_wheel(tmp_path / "w" / "dist", filler=2_000_000), make_sdist(tmp_path / "w" / "dist")
-    ours = publish(tmp_path / "w", to(index.url) | {"timeout": "1"})
+    ours = publish(tmp_path / "w", to(index.url) | {"timeout": "3"})
     assert ours.status == 1
     assert ours.titles == [fault.title]
     assert fault.seen in ours.reasons[wheel.name]
