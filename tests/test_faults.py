@@ -65,9 +65,6 @@ FAULTS = {
     "too large, early": Fault(
         Answer(413, headers=HTML, body=NGINX, early=True), "The file is too large for the index", "413"
     ),
-    "too large, cut": Fault(
-        Answer(413, headers=HTML, body=NGINX, early=True, read_on=False), "The file is too large for the index", "413"
-    ),
     "pypi's json": Fault(
         json_answer(
             {"message": "boilerplate", "code": "400 'x' is not a valid classifier.", "title": "Bad Request"}, 400
@@ -135,6 +132,17 @@ def test_fault(name: str, scripted: StartIndex, tmp_path: Path) -> None:
     assert remark["path"] == f"dist/{wheel.name}"
     assert len(ours.messages("error")) == 1
     assert "pw@" not in ours.raw
+
+
+def test_an_answer_that_a_reset_may_swallow(scripted: StartIndex, tmp_path: Path) -> None:
+    """A server that answers early and hangs up at once is understood where its answer arrives before the reset."""
+    answer = Answer(413, headers=HTML, body=NGINX, early=True, read_on=False)
+    index = scripted(lambda request: answer if request.ordinal == 1 else Answer())
+    make_wheel(tmp_path / "w" / "dist", filler=2_000_000)
+    ours = publish(tmp_path / "w", to(index.url))
+    assert ours.status == 1
+    (title,) = ours.titles
+    assert title in {"The file is too large for the index", "The connection was lost"}
 
 
 def test_a_file_that_fails_after_another_project(scripted: StartIndex, tmp_path: Path) -> None:
