@@ -1,0 +1,81 @@
+"""Threads: work that goes side by side, while the thread that asked for it stays awake.
+
+A Python signal handler runs in the main thread, between two of its steps: a main thread that sleeps in a system call,
+into which it went a moment after the signal came, does not run it until the call returns. So nothing that may take
+long is waited for without end here, and the work is done elsewhere.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+AWAKE = 0.25
+"""Seconds for which the waiting thread sleeps at most."""
+
+
+class Inbox:
+    """What the waiting thread is asked to do by those who work: done in its order, and not lost by an interruption."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Callable[[], None]] = deque()
+        self._there = threading.Event()
+
+    def put(self, message: Callable[[], None]) -> None:
+        """Ask for something, which may be done twice if a signal comes amid it."""
+        self._messages.append(message)
+        self._there.set()
+
+    def wait(self) -> None:
+        """Do what there is, or wait a moment for something to come."""
+        self._there.wait(AWAKE)
+        self._there.clear()
+        self.empty()
+
+    def empty(self) -> None:
+        """Do everything that is there."""
+        while self._messages:
+            self._messages[0]()  # it leaves only when it is done
+            self._messages.popleft()
+
+
+def side_by_side(work: Callable[[A], B], values: Sequence[A], width: int, inbox: Inbox | None = None) -> list[B]:
+    """Do the same work with all values, `width` at a time; give the answers in the order of the values.
+
+    Meanwhile everything that comes into `inbox` is done in this thread, in its order. What the work raises is raised
+    here; what was begun by then goes on alone, and nothing more is begun. Nobody joins the threads: they are daemons.
+    """
+    messages = inbox or Inbox()
+    waiting = deque(enumerate(values))
+    answers: dict[int, B] = {}
+    failures: list[BaseException] = []
+
+    def labour() -> None:
+        while True:
+            try:
+                number, value = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                answer = work(value)
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+                messages.put(partial(failures.append, error))
+                return
+            messages.put(partial(answers.__setitem__, number, answer))
+
+    for _ in range(min(width, len(values))):
+        threading.Thread(target=labour, daemon=True).start()
+    try:
+        while len(answers) < len(values) and not failures:
+            messages.wait()
+    finally:
+        waiting.clear()
+    if failures:
+        raise failures[0]
+    return [answers[number] for number in range(len(values))]

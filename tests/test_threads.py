@@ -1,0 +1,92 @@
+"""Work that goes side by side."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+
+import pytest
+
+from entrypoint.threads import Inbox, side_by_side
+
+
+def test_answers_in_the_order_of_the_values() -> None:
+    """The answers come in the order of the values, whatever takes long."""
+
+    def work(value: int) -> int:
+        time.sleep((9 - value) / 200)
+        return value * 2
+
+    assert side_by_side(work, range(10), 4) == [value * 2 for value in range(10)]
+
+
+def test_nothing_to_do() -> None:
+    """No values, no answers, no threads."""
+    assert side_by_side(lambda value: value, [], 4) == []
+
+
+def test_width() -> None:
+    """As many go at a time as are asked for, and not more."""
+    meeting = threading.Barrier(3)
+
+    def work(_: int) -> int:
+        return meeting.wait(10)
+
+    side_by_side(work, range(9), 3)  # would not end with fewer
+    busy, most, lock = 0, 0, threading.Lock()
+
+    def count(_: int) -> None:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.01)
+        with lock:
+            busy -= 1
+
+    side_by_side(count, range(12), 3)
+    assert most <= 3
+
+
+def test_what_is_raised() -> None:
+    """What the work raises is raised where it is waited for, and nothing more is begun."""
+    begun: list[int] = []
+
+    def work(value: int) -> None:
+        begun.append(value)
+        raise LookupError(value)
+
+    with pytest.raises(LookupError):
+        side_by_side(work, range(100), 2)
+    time.sleep(0.05)
+    assert len(begun) <= 2
+
+
+def test_inbox() -> None:
+    """What is put into the inbox is done by the thread that waits, in its order, before the answers are given."""
+    inbox = Inbox()
+    heard: list[tuple[int, int]] = []
+
+    def hear(value: int) -> None:
+        heard.append((value, threading.get_ident()))
+
+    side_by_side(lambda value: inbox.put(partial(hear, value)), range(5), 1, inbox)
+    assert heard == [(value, threading.get_ident()) for value in range(5)]
+
+
+def test_an_interrupted_message_is_not_lost() -> None:
+    """What an interruption kept from being done is done when the inbox is emptied, before what came later."""
+    inbox, heard, stops = Inbox(), list[int](), [KeyboardInterrupt()]
+
+    def hear(value: int) -> None:
+        if stops:
+            raise stops.pop()
+        heard.append(value)
+
+    for value in range(3):
+        inbox.put(partial(hear, value))
+    with pytest.raises(KeyboardInterrupt):
+        inbox.wait()
+    inbox.empty()
+    assert heard == [0, 1, 2]
