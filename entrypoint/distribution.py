@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
-from packaging.version import InvalidVersion, Version
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.version import InvalidVersion
 
-from entrypoint import metadata
+from entrypoint import archive, metadata
+from entrypoint.archive import Contents
 from entrypoint.errors import DistributionError, Note, PublishError
+from entrypoint.index import Index
 from entrypoint.metadata import CoreMetadata, Kind
 
 BLOCK = 2**20
 """Bytes read at once, to hash and to send. Blocks of 64 KiB cost a third of the throughput on loopback (2026-11)."""
+
+LARGE = 8 * 2**20
+"""Bytes from which on a file stays on disk and is hashed by two threads. A smaller one is read at once."""
 
 IGNORED_SHOWN = 10
 """Names of ignored files in the notice about them."""
@@ -73,6 +74,8 @@ class Distribution:
 
     found: Found
     metadata: CoreMetadata
+    metadata_sha256: str
+    """Hex, of METADATA or PKG-INFO as it is in the archive."""
     sha256: str
     """Hex."""
     blake2b_256: str
@@ -87,6 +90,11 @@ class Release:
     """As the metadata spells it."""
     version: str
     distributions: tuple[Distribution, ...]
+
+    @property
+    def project(self) -> str:
+        """Normalised name of the project."""
+        return self.distributions[0].found.project
 
 
 def collect(patterns: Sequence[str], workspace: Path) -> Collection:
@@ -122,18 +130,23 @@ def collect(patterns: Sequence[str], workspace: Path) -> Collection:
     return Collection(tuple(found), tuple(_ignored(ignored)), tuple(problems))
 
 
-def read(found: Found) -> tuple[Distribution, list[Note]]:
-    """Read metadata and hashes of a file; the notes are what is wrong with it, or unknown to this program.
+def read(found: Found, index: Index) -> tuple[Distribution, Contents, list[Note]]:
+    """Read a file: its hashes, its metadata and what else is in it; the notes are what is wrong with it.
 
     Raises `DistributionError` when it cannot be published whatever the user says.
     """
     try:
-        core, notes = metadata.parse(metadata.read(found.path, found.kind))
-        sha256, blake2b = _hashes(found.path)
+        with found.path.open("rb") as file:
+            source: BinaryIO = io.BytesIO(file.read()) if found.size < LARGE else file
+            sha256, blake2b = _hashes(source)
+            contents = archive.read(source, source.tell(), found.filename, index)
+        core, notes = metadata.parse(contents.metadata)
     except DistributionError as error:
-        raise DistributionError(error.title, error.detail, error.tip, path=found.shown) from error
-    notes += _disagreements(found, core)
-    return Distribution(found, core, sha256, blake2b), [replace(note, path=found.shown) for note in notes]
+        raise DistributionError(error.title, error.detail, error.tip, path=found.shown, rule=error.rule) from error
+    except OSError as error:
+        raise _unreadable(found, error) from error
+    distribution = Distribution(found, core, hashlib.sha256(contents.metadata).hexdigest(), sha256, blake2b)
+    return distribution, contents, [*notes, *contents.notes]
 
 
 def releases(distributions: Iterable[Distribution]) -> tuple[Release, ...]:
@@ -208,38 +221,31 @@ def _parsed(filename: str) -> tuple[Kind, str, str, str]:
     return "sdist", project, str(version), "source"
 
 
-def _hashes(path: Path) -> tuple[str, str]:
+def _hashes(source: BinaryIO) -> tuple[str, str]:
+    """Give sha256 and blake2b-256, reading once to the end; a file on disk is hashed by two threads."""
     sha256, blake2b = hashlib.sha256(), hashlib.blake2b(digest_size=32)
-    with path.open("rb", buffering=0) as file:
-        while block := file.read(BLOCK):
-            sha256.update(block)
-            blake2b.update(block)
+    if isinstance(source, io.BytesIO):
+        block = source.read()
+        sha256.update(block)
+        blake2b.update(block)
+    else:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - small files do without
+
+        with ThreadPoolExecutor(1) as other:
+            while block := source.read(BLOCK):
+                beside = other.submit(blake2b.update, block)
+                sha256.update(block)
+                beside.result()
     return sha256.hexdigest(), blake2b.hexdigest()
 
 
-def _disagreements(found: Found, core: CoreMetadata) -> Iterator[Note]:
-    """Compare the file name with the metadata inside; PyPI refuses a file of which the two disagree."""
-    name, version = core.one("name").strip(), core.one("version").strip()
-    if canonicalize_name(name) != found.project:
-        yield _disagreement("name", found.project, name)
-    if not _same_version(version, found.version):
-        yield _disagreement("version", found.version, version)
-
-
-def _disagreement(field: str, outside: str, inside: str) -> Note:
-    return Note(
-        "error",
-        f"File name and metadata disagree about the {field}",
-        f"The file name says {outside!r}, the metadata inside {inside!r}.",
-        tip="Do not rename built files: change the project and build again.",
+def _unreadable(found: Found, error: OSError) -> DistributionError:
+    return DistributionError(
+        "The file cannot be read",
+        f"{error.strerror or error}.",
+        "Check the permissions of the file and of its folder, and that nothing else is writing it.",
+        path=found.shown,
     )
-
-
-def _same_version(one: str, other: str) -> bool:
-    try:
-        return Version(one) == Version(other)
-    except InvalidVersion:
-        return one == other
 
 
 def _ignored(names: list[str]) -> Iterator[Note]:

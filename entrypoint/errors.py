@@ -28,15 +28,17 @@ class PublishError(Exception):
     """Something a user can put right.
 
     Titles are neither masked nor written to the log by GitHub, so what matters is in `detail` and `tip`.
-    None of the three ever holds a secret. `path` is the distribution concerned, as the user would write it.
+    None of the three ever holds a secret. `path` is the distribution concerned, as the user would write it, and `rule`
+    the preflight rule that found it.
     """
 
-    def __init__(self, title: str, detail: str, tip: str, *, path: str | None = None) -> None:
+    def __init__(self, title: str, detail: str, tip: str, *, path: str | None = None, rule: str = "") -> None:
         super().__init__(title, detail, tip)
         self.title = title
         self.detail = detail
         self.tip = tip
         self.path = path
+        self.rule = rule
 
     def __str__(self) -> str:
         return f"{self.title}: {self.detail}"
@@ -59,7 +61,24 @@ class Refused(PublishError):  # noqa: N818 - the tree reads as sentences: "refus
 
 
 class Unavailable(PublishError):  # noqa: N818 - see Refused
-    """The index did not answer, or could not."""
+    """The index did not answer, or could not.
+
+    `again` says whether a later try may help, `retry_after` how many seconds the server asked to wait before it.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        detail: str,
+        tip: str,
+        *,
+        path: str | None = None,
+        again: bool = True,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(title, detail, tip, path=path)
+        self.again = again
+        self.retry_after = retry_after
 
 
 class Unreachable(Unavailable):
@@ -78,6 +97,17 @@ class Note:
     detail: str
     path: str | None = None
     tip: str = ""
+    rule: str = ""
+    """Name of the preflight rule that found it, as in docs/preflight.md."""
+    prevents: str = ""
+    """What the index would answer to the file, in its own words, without the status."""
+    final: bool = False
+    """Whether an error stays one when the user asks for lenience (`verify-metadata: false`)."""
+
+    @property
+    def whole(self) -> str:
+        """What was seen, and what the index would say to it."""
+        return f"{self.detail} The index would answer: “{self.prevents}”" if self.prevents else self.detail
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from entrypoint.errors import DistributionError, Note
@@ -18,6 +17,12 @@ Kind = Literal["wheel", "sdist"]
 
 METADATA_LIMIT = 16 * 2**20
 """Bytes of metadata that are read; the longest on PyPI are below 2 MiB. An archive may claim anything."""
+
+HEADERS_LIMIT = 20_000
+"""Header lines that are parsed; the most on PyPI are some thousands of Requires-Dist."""
+
+NAMES_LIMIT = 200
+"""Field names that are parsed; core metadata has some forty. The standard library needs quadratic time for them."""
 
 NEWEST = (2, 5)
 """The newest Metadata-Version that this program was written for (2026-08)."""
@@ -36,7 +41,7 @@ class CoreMetadata:
     fields: Mapping[str, tuple[str, ...]]
     """Lower-case field name (`project-url`) → its values in order, folded lines and all."""
     description: str
-    """The message body, else the Description field; byte for byte, decoded."""
+    """The message body, byte for byte, decoded; else the Description field, unfolded."""
 
     def one(self, field: str) -> str:
         """Give the first value of a field, or an empty text."""
@@ -49,26 +54,6 @@ class CoreMetadata:
         return tuple(map(int, text.split("."))) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})+", text) else ()
 
 
-def read(path: Path, kind: Kind) -> bytes:
-    """Read the metadata file of a distribution.
-
-    Raises `DistributionError` when the archive cannot be read or does not hold exactly one.
-    """
-    try:
-        return _from_zip(path, kind) if path.suffix in {".whl", ".zip"} else _from_tar(path)
-    except DistributionError:
-        raise
-    except OSError as error:
-        raise DistributionError(
-            "The file cannot be read",
-            f"{error.strerror or error}.",
-            "Check the permissions of the file and of its folder, and that nothing else is writing it.",
-        ) from error
-    except Exception as error:
-        # zipfile, tarfile and zlib answer broken archives with a dozen kinds of exception.
-        raise _broken(path, f"{type(error).__name__}: {error}") from error
-
-
 def parse(data: bytes) -> tuple[CoreMetadata, list[Note]]:
     """Parse metadata; the notes are what is wrong with it, or unknown to this program.
 
@@ -76,9 +61,14 @@ def parse(data: bytes) -> tuple[CoreMetadata, list[Note]]:
     """
     from packaging.metadata import parse_email  # noqa: PLC0415 - 40 ms that a run without files does not need
 
+    fields = _verbatim(data)
+    if len(fields) > NAMES_LIMIT:
+        raise _not_metadata(f"It has {len(fields)} field names.")
     raw, unparsed = parse_email(data)
-    descriptions = unparsed.get("description", [""])
-    metadata = CoreMetadata(_verbatim(data), raw.get("description") or descriptions[-1])
+    description = raw.get("description") or unparsed.get("description", [""])[-1]
+    metadata = CoreMetadata(
+        fields, _unfolded(description) if description in fields.get("description", ()) else description
+    )
     missing = [field for field in REQUIRED if not metadata.one(field).strip()]
     if missing:
         raise DistributionError(
@@ -89,66 +79,32 @@ def parse(data: bytes) -> tuple[CoreMetadata, list[Note]]:
     return metadata, list(_problems(data, metadata.version))
 
 
-def _from_zip(path: Path, kind: Kind) -> bytes:
-    import zipfile  # noqa: PLC0415 - not needed where there are only sdists
-
-    pattern = r"[^/]+\.dist-info/METADATA" if kind == "wheel" else r"[^/]+/PKG-INFO"
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if re.fullmatch(pattern, name)]
-        if len(names) != 1:
-            raise _not_one(names, "*.dist-info/METADATA" if kind == "wheel" else "*/PKG-INFO")
-        with archive.open(names[0]) as member:
-            return _bounded(member.read(METADATA_LIMIT + 1))
-
-
-def _from_tar(path: Path) -> bytes:
-    import tarfile  # noqa: PLC0415 - not needed where there are only wheels
-
-    with tarfile.open(path, "r:gz") as archive:
-        for member in archive:
-            if re.fullmatch(r"(\./)?[^/]+/PKG-INFO", member.name) and (file := archive.extractfile(member)):
-                return _bounded(file.read(METADATA_LIMIT + 1))
-    raise _not_one([], "*/PKG-INFO")
-
-
-def _bounded(data: bytes) -> bytes:
-    if len(data) > METADATA_LIMIT:
-        raise DistributionError(
-            "The metadata is too long",
-            f"It is longer than {METADATA_LIMIT // 2**20} MiB.",
-            "Shorten the description; no index shows one of this length.",
-        )
-    return data
-
-
-def _not_one(names: list[str], wanted: str) -> DistributionError:
-    seen = f"There are {len(names)}: {', '.join(sorted(names))}." if names else "There is none."
-    return DistributionError(
-        f"The archive does not hold exactly one `{wanted}`",
-        seen,
-        "Build the file with a build backend (`python -m build`, `uv build`) instead of packing it by hand.",
-    )
-
-
-def _broken(path: Path, seen: str) -> DistributionError:
-    archive = "gzipped tar file" if path.name.endswith(".tar.gz") else "zip file"
-    return DistributionError(
-        f"The file is not a readable {archive}",
-        f"{seen}.",
-        "It may be cut short, or not what its name says. Build it again, and look at how it came here: "
-        "uploaded whole, downloaded whole, not stored by Git LFS as a pointer.",
-    )
-
-
 def _verbatim(data: bytes) -> Mapping[str, tuple[str, ...]]:
     from email.parser import BytesParser  # noqa: PLC0415 - packaging.metadata imports it at the same moment
 
-    fields: dict[str, tuple[str, ...]] = {}
+    head = re.search(rb"\r?\n\r?\n", data)
+    lines = data.count(b"\n", 0, head.start() if head else len(data))
+    if lines > HEADERS_LIMIT:
+        raise _not_metadata(f"It has {lines} header lines.")
+    fields: dict[str, list[str]] = {}
     for name, value in BytesParser().parsebytes(data, headersonly=True).raw_items():
         # The email package hides bytes above 127 in surrogates; metadata is UTF-8.
         text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        fields[name.lower()] = (*fields.get(name.lower(), ()), text)
-    return fields
+        fields.setdefault(name.lower(), []).append(text)
+    return {name: tuple(values) for name, values in fields.items()}
+
+
+def _unfolded(text: str) -> str:
+    """Undo what makes a header of several lines: seven blanks and `|` (core metadata), or the eight of setuptools."""
+    return re.sub(r"(\r?\n)(?: {7}\|| {8})", r"\1", text)
+
+
+def _not_metadata(seen: str) -> DistributionError:
+    return DistributionError(
+        "The metadata is out of all proportion",
+        f"{seen} It is not read further.",
+        "Build the file with a build backend (`python -m build`, `uv build`) instead of packing it by hand.",
+    )
 
 
 def _problems(data: bytes, version: tuple[int, ...]) -> Iterator[Note]:
@@ -159,7 +115,7 @@ def _problems(data: bytes, version: tuple[int, ...]) -> Iterator[Note]:
     except ExceptionGroup as group:
         for error in group.exceptions:
             if isinstance(error, InvalidMetadata):
-                yield _note(error.field, str(error), version)
+                yield replace(_note(error.field, str(error), version), rule="metadata")
 
 
 def _note(field: str, message: str, version: tuple[int, ...]) -> Note:

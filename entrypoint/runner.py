@@ -12,6 +12,7 @@ import html
 import json
 import os
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,6 +122,7 @@ class Runner:
         self._temp = environ.get("RUNNER_TEMP")
         self._stream: TextIO | None = stream
         self._secrets: set[str] = set()
+        self._writing = threading.Lock()
 
     def mask(self, secret: str) -> None:
         """Keep a secret out of everything that is printed or written from now on, here and by GitHub."""
@@ -196,8 +198,9 @@ class Runner:
         if self._stream is None:
             return
         try:
-            self._stream.write(f"{line}\n")
-            self._stream.flush()
+            with self._writing:  # requests are logged by the threads that make them
+                self._stream.write(f"{line}\n")
+                self._stream.flush()
         except BrokenPipeError:
             # Whoever read the log is gone. The release goes on, and the report still says what became of it.
             self._stream = None

@@ -16,6 +16,7 @@ from entrypoint import metadata
 from entrypoint.distribution import Collection, Distribution, collect, read, releases
 from entrypoint.errors import DistributionError
 from tests.distributions import corrupted, duplicated, emptied, make_sdist, make_wheel, prefixed, truncated
+from tests.plans import GENERIC
 
 
 def shown(collection: Collection) -> list[str]:
@@ -153,7 +154,7 @@ def test_order(tmp_path: Path) -> None:
     make_wheel(tmp_path, "b", tag="cp312-cp312-linux_x86_64", filler=100)
     make_wheel(tmp_path, "a", "2.0")
     make_wheel(tmp_path, "A", "1.0")
-    grouped = releases(read(found)[0] for found in collect(["."], tmp_path).found)
+    grouped = releases(read(found, GENERIC)[0] for found in collect(["."], tmp_path).found)
     assert [(each.name, each.version) for each in grouped] == [("A", "1.0"), ("a", "2.0"), ("b", "1.0")]
     assert [file.found.python_tag for file in grouped[2].distributions] == ["cp312", "cp311", "source"]
 
@@ -162,11 +163,12 @@ def test_hashes(tmp_path: Path) -> None:
     """Both hashes are those of the whole file."""
     wheel = make_wheel(tmp_path, filler=3_000_000)
     (found,) = collect(["."], tmp_path).found
-    distribution, notes = read(found)
+    distribution, contents, notes = read(found, GENERIC)
     data = wheel.read_bytes()
     assert distribution.sha256 == hashlib.sha256(data).hexdigest()
     assert distribution.blake2b_256 == hashlib.blake2b(data, digest_size=32).hexdigest()
     assert notes == []
+    assert distribution.metadata_sha256 == hashlib.sha256(contents.metadata).hexdigest()
     assert found.size == len(data)
 
 
@@ -195,7 +197,7 @@ def test_spoilt_wheels(spoil: Callable[[Path], Path], tmp_path: Path) -> None:
     spoil(make_wheel(tmp_path))
     (found,) = collect(["."], tmp_path).found
     with pytest.raises(DistributionError) as caught:
-        read(found)
+        read(found, GENERIC)
     assert caught.value.path == found.shown
     assert caught.value.tip
 
@@ -217,7 +219,7 @@ def test_two_metadata_files(tmp_path: Path) -> None:
     make_wheel(tmp_path, extra={"other-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\n"})
     (found,) = collect(["."], tmp_path).found
     with pytest.raises(DistributionError, match="exactly one"):
-        read(found)
+        read(found, GENERIC)
 
 
 WHEEL_AND_SDIST: dict[str, bytes] = {}
@@ -245,7 +247,7 @@ def test_mutated_archives(tmp_path: Path, kind: str, changes: list[tuple[float, 
 def _read_or_refused(folder: Path) -> None:
     (found,) = collect(["."], folder).found
     try:
-        distribution, _ = read(found)
+        distribution, _, _ = read(found, GENERIC)
     except DistributionError:
         return
     assert isinstance(distribution, Distribution)

@@ -639,8 +639,10 @@ def test_duplicate(name: str, status: int, said: str) -> None:
 @pytest.mark.parametrize(
     ("status", "said", "verdict"),
     [
-        (400, "This filename was previously used by a file that has since been deleted.", Verdict.REFUSED),
-        (400, "The name 'demo' is too similar to an existing project.", Verdict.REFUSED),
+        (400, "This filename was previously used by a file that has since been deleted.", Verdict.USED),
+        (400, "The name 'demo' is too similar to an existing project.", Verdict.RACED),
+        (400, "The name 'demo' isn't allowed.", Verdict.MISNAMED),
+        (400, "Non-user identities cannot create new projects.", Verdict.FORBIDDEN),
         (400, "Uploading new files to releases older than 14 days is not allowed.", Verdict.REFUSED),
         (400, "Only one sdist may be uploaded per release.", Verdict.REFUSED),
         (400, "File too large. Limit for project 'demo' is 100 MB.", Verdict.TOO_LARGE),
@@ -654,7 +656,7 @@ def test_duplicate(name: str, status: int, said: str) -> None:
         (403, "Invalid API Token: signatures do not match", Verdict.UNAUTHORIZED),
         (403, "Invalid API Token: project-scoped token is not valid for project: 'demo'", Verdict.FORBIDDEN),
         (403, "The user 'u' isn't allowed to upload to project 'demo'.", Verdict.FORBIDDEN),
-        (409, "The name 'demo' conflicts with an existing project.", Verdict.UNAVAILABLE),
+        (409, "The name 'demo' conflicts with an existing project.", Verdict.RACED),
         (409, "Conflict", Verdict.REFUSED),
         (429, "Too many new projects created", Verdict.CLOSED),
     ],

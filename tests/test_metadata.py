@@ -32,6 +32,13 @@ def test_description(body: str) -> None:
     assert parse(HEAD + b"\n" + body.encode())[0].description == body
 
 
+@pytest.mark.parametrize("fold", ["       |", "        "], ids=["core metadata", "setuptools"])
+def test_description_in_a_header(fold: str) -> None:
+    """A description in a header is unfolded ("any CRLF has to be suffixed by 7 spaces followed by a pipe char")."""
+    text = "Title\n=====\n\n  indented\n| a | b |"
+    assert parse(HEAD + f"Description: {text}".replace("\n", f"\n{fold}").encode())[0].description == text
+
+
 @pytest.mark.parametrize(
     ("text", "level", "title"),
     [

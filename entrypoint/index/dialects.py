@@ -40,6 +40,14 @@ class Traits:
     """Newest Metadata-Version that it is known to take; None: unknown."""
     web: str | None = None
     """Where people look at projects; None: unknown."""
+    warehouse: bool = False
+    """Whether it runs PyPI's server, which refuses what no other index looks at."""
+    file_limit: int | None = None
+    """Bytes of a file that it takes without being asked; None: unknown."""
+    project_limit: int | None = None
+    """Bytes of all files of a project together."""
+    closes_after: int | None = None
+    """Days after its first file that a release takes new ones; None: for ever."""
     signs: tuple[Sign, ...] = field(default=ANYWHERE, repr=False)
 
 
@@ -50,6 +58,13 @@ class Index(Traits):
     upload_url: str
     simple_url: str | None
     """Root of the simple index, with a slash at the end; None where it cannot be told from the upload URL."""
+    guesses: tuple[str, ...] = ()
+    """Where the simple index may be, if that is not known: what is found there counts, what is not says nothing."""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every URL that may be asked for."""
+        return tuple(filter(None, (self.upload_url, self.simple_url, *self.guesses)))
 
     @property
     def origin(self) -> Origin:
@@ -132,11 +147,18 @@ class Dialect(Traits):
             query="" if self.hosts else url.query,
         )
         traits = {trait.name: getattr(self, trait.name) for trait in fields(Traits)}
+        beside = str(replace(root, path=f"{base.rstrip('/')}/", query=""))
         return Index(
             **traits | {"title": self.title or url.host},
             upload_url=str(replace(root, path=base + self.upload)),
-            simple_url=self.simple and urljoin(str(replace(root, path=f"{base}/", query="")), self.simple),
+            simple_url=self.simple and urljoin(beside, self.simple),
+            guesses=() if self.simple else (beside,) if beside.endswith("/simple/") else _beside(beside),
         )
+
+
+def _beside(upload_url: str) -> tuple[str, ...]:
+    """Guess the simple index: that of pypiserver, and that of devpi (observed with 2.4.2 and 6.20.3)."""
+    return (f"{upload_url}simple/", f"{upload_url}+simple/")
 
 
 def _fits(found: list[str], pattern: list[str]) -> bool:
@@ -160,6 +182,10 @@ PYPI_INDEX = Dialect(
     parallel=2,
     newest_metadata="2.5",
     web="https://pypi.org",
+    warehouse=True,
+    file_limit=100 * 2**20,
+    project_limit=10 * 2**30,
+    closes_after=14,
     signs=PYPI,
 )
 TESTPYPI_INDEX = Dialect(
@@ -176,6 +202,10 @@ TESTPYPI_INDEX = Dialect(
     parallel=2,
     newest_metadata="2.5",
     web="https://test.pypi.org",
+    warehouse=True,
+    file_limit=100 * 2**20,
+    project_limit=10 * 2**30,
+    closes_after=14,
     signs=PYPI,
 )
 
@@ -280,7 +310,7 @@ DEVPI = Dialect(
     user=None,
 )
 
-# Anything else: taken as it is. A simple index guessed beside it would prove nothing by answering 404.
+# Anything else: taken as it is. A simple index is only guessed beside it: a 404 from a guess proves nothing.
 GENERIC = Dialect(name="generic", title="", form="https://HOST/PATH/", upload="", simple=None)
 
 DIALECTS = (*HOSTED, *SELF_HOSTED, DEVPI, GENERIC)

@@ -18,6 +18,12 @@ class Verdict(enum.Enum):
     """Friendly, but not the words of an upload API: only the simple index will tell."""
     EXISTS = "exists"
     """The file name is taken. By what content, the answer does not say: compare hashes."""
+    USED = "used"
+    """The file name was there and is gone for good, says the index; in a race PyPI says so wrongly: compare hashes."""
+    RACED = "raced"
+    """Somebody may be making the same project in this moment: what is refused now may be taken in the next."""
+    MISNAMED = "misnamed"
+    """The index does not take the name of the project."""
     REFUSED = "refused"
     """A final no to this file."""
     UNAUTHORIZED = "unauthorized"
@@ -65,17 +71,21 @@ ANYWHERE = (
 
 PYPI = (
     *_PAGES,
-    # PyPI's source, 2026-08-21. "This filename was previously used by a file that has since been deleted" is no
-    # "exists": nothing is there to be equal to, a new version is needed.
+    # PyPI's source, 2026-08-21.
     Sign((400,), "file already exists", Verdict.EXISTS),
+    Sign((400,), "previously used by a file that has since been deleted", Verdict.USED),
     Sign((400,), "file too large", Verdict.TOO_LARGE),
     Sign((403,), "temporarily disabled", Verdict.CLOSED),  # read-only mode, new uploads, new projects
     Sign((403,), "invalid or non-existent authentication", Verdict.UNAUTHORIZED),
     Sign((403,), "username/password authentication", Verdict.UNAUTHORIZED),
     Sign((403,), "token is expired", Verdict.UNAUTHORIZED),
     Sign((403,), "signatures do not match", Verdict.UNAUTHORIZED),
-    # Two first uploads of one project raced (observed on a local instance): the other one made the project by now.
-    Sign((409,), "conflicts with an existing project", Verdict.UNAVAILABLE),
+    # Two first uploads of one project raced (both observed on a local instance): the other one made it by now.
+    Sign((409,), "conflicts with an existing project", Verdict.RACED),
+    Sign((400,), "too similar to an existing project", Verdict.RACED),
+    Sign((400,), "the name '", Verdict.MISNAMED),  # … isn't allowed, … is invalid
+    Sign((400,), "cannot create new projects", Verdict.FORBIDDEN),  # a trusted publisher of another project
+    Sign((400,), "organization account owning this project", Verdict.FORBIDDEN),
     Sign((429,), "too many new projects", Verdict.CLOSED),
 )
 """What PyPI and TestPyPI say."""

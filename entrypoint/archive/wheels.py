@@ -1,0 +1,233 @@
+"""Wheels: ZIP files with a `.dist-info` folder that says what they are and what is in them.
+
+Format: https://packaging.python.org/en/latest/specifications/binary-distribution-format/ (2026-08).
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from packaging.utils import parse_wheel_filename
+
+from entrypoint.archive import rules, zips
+from entrypoint.archive.contents import (
+    BLOCK,
+    JSON_LIMIT,
+    Contents,
+    about_names,
+    bounded_metadata,
+    holds_key,
+    not_one,
+)
+from entrypoint.errors import Note
+from entrypoint.index import Index
+from entrypoint.metadata import METADATA_LIMIT
+from entrypoint.rule import some
+
+TEXT_LIMIT = 2**20
+"""Bytes of WHEEL and of entry_points.txt that are read."""
+
+RECORD_LIMIT = 32 * 2**20
+"""Bytes of RECORD that are read: a line of 300 for each of `zips.MEMBERS_LIMIT` members."""
+
+UNLISTED = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s"})
+"""Members that RECORD lists without a hash, or not at all."""
+
+HASHES = frozenset({"sha256", "sha384", "sha512"})
+"""What RECORD may hash with: sha256 or better."""
+
+CODE_LIMIT = 5 * 2**20
+"""Bytes of a module that are searched for the marks of obfuscators, as PyPI's server does."""
+
+MARKS = {
+    b"__pyarmor_enter__": "PyArmor-encrypted content is not allowed.",
+    b"__pyarmor_exit__": "PyArmor-encrypted content is not allowed.",
+    b"---BEGIN PYE FILE---": "SourceDefender-encrypted content is not allowed.",
+}
+"""What obfuscators leave in modules → PyPI's answer."""
+
+UNPACKED_LIMIT = 64 * 2**20
+RATIO_LIMIT = 50
+"""Bytes unpacked, and times the size of the file, that PyPI's server takes."""
+
+
+def read(source: BinaryIO, size: int, filename: str, index: Index) -> Contents:
+    """Read a wheel. Raises `DistributionError` when it has no metadata, and whatever `zipfile` raises."""
+    zips.check_directory(source, size)
+    with zipfile.ZipFile(source) as archive:
+        infos = files(archive)
+        names = tuple(info.filename for info in infos)
+        found = [name for name in names if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
+        if len(found) != 1:
+            raise not_one(found, "*.dist-info/METADATA")
+        metadata = bounded_metadata(_head(archive, found[0], METADATA_LIMIT))
+        root = found[0].rpartition("/")[0]
+        notes = [*framing(source, size, index), *about_names(names, index), *_layout(root, names, filename, index)]
+        members, odd = readable(infos, size, index)
+        notes += odd
+        notes += _members(archive, members, root, index)
+        texts = {name: _head(archive, f"{root}/{name}", TEXT_LIMIT) for name in ("WHEEL", "entry_points.txt")}
+    return Contents(metadata, root, names, {name: text for name, text in texts.items() if text}, tuple(notes))
+
+
+def files(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Give the members that are no directories. Raises `DistributionError` when there are too many."""
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    if len(infos) > zips.MEMBERS_LIMIT:
+        raise zips.too_many(f"It has {len(infos)} members.")
+    return infos
+
+
+def readable(infos: Sequence[zipfile.ZipInfo], size: int, index: Index) -> tuple[list[zipfile.ZipInfo], list[Note]]:
+    """Give the members that can be read in reasonable time and memory, and what is to be said of the others."""
+    unpacked = sum(info.file_size for info in infos)
+    notes: list[Note] = []
+    if unpacked > max(UNPACKED_LIMIT, RATIO_LIMIT * size):
+        seen = f"{unpacked} bytes come out of {size}, {unpacked // size} times as many. The members were not read."
+        notes += rules.RATIO.broken(
+            index, seen, f"Invalid distribution file. File exceeds compression ratio of {RATIO_LIMIT}"
+        )
+        return [], notes
+    known = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    if strange := [info.filename for info in infos if info.compress_type not in known]:
+        said = "Invalid distribution file. File does not use a supported compression type"
+        notes += rules.COMPRESSION.broken(index, f"{some(strange)}.", said)
+    return [info for info in infos if info.compress_type in known], notes
+
+
+def framing(source: BinaryIO, size: int, index: Index) -> Iterator[Note]:
+    """Yield what is ambiguous about the file as a ZIP file."""
+    for words, names in zips.faults(source, size).items():
+        where = f": {some(filter(None, names))}" if any(names) else ""
+        prevents = f"Invalid distribution file. ZIP archive not accepted: {words}."
+        yield from rules.FRAMING.broken(index, f"{words}{where}.", prevents)
+
+
+def _layout(root: str, names: Sequence[str], filename: str, index: Index) -> Iterator[Note]:
+    expected = f"{'-'.join(filename.split('-')[:2])}.dist-info"
+    missing = [name for name in ("WHEEL", "RECORD") if f"{root}/{name}" not in names]
+    if root != expected and not _same_name(root, filename):
+        said = f"Invalid distribution file. WHEEL not found at {expected}/WHEEL"
+        yield from rules.WHEEL_LAYOUT.broken(index, f"It is {root}, and belongs to {expected}.", said)
+    elif root != expected and index.warehouse:
+        said = f"Invalid distribution file. WHEEL not found at {expected}/WHEEL"
+        yield from rules.WHEEL_LAYOUT.broken(index, f"It is {root}, and has to be {expected}.", said)
+    for name in missing:
+        said = f"Wheel '{filename}' does not contain the required {name} file: {expected}/{name}"
+        if name == "WHEEL":
+            said = f"Invalid distribution file. WHEEL not found at {expected}/WHEEL"
+        yield from rules.WHEEL_LAYOUT.broken(index, f"There is no {root}/{name}.", said)
+
+
+def _same_name(root: str, filename: str) -> bool:
+    try:
+        inside = parse_wheel_filename(f"{root.removesuffix('.dist-info')}-py3-none-any.whl")
+        return inside[:2] == parse_wheel_filename(filename)[:2]
+    except ValueError:
+        return False
+
+
+def _members(archive: zipfile.ZipFile, infos: Sequence[zipfile.ZipInfo], root: str, index: Index) -> Iterator[Note]:
+    """Read every member once: can it be read, is its hash that of RECORD, and what is in it that must not be."""
+    listed, notes = _record(archive, root, index)
+    yield from notes
+    looks = [_look(archive, info, (listed or {}).get(info.filename, "")) for info in infos]
+    if damaged := [f"{look.name} ({look.damage})" for look in looks if look.damage]:
+        yield from rules.UNREADABLE.broken(index, f"{some(damaged)}.", "Invalid distribution file. None")
+    if unlike := [look.name for look in looks if look.unlike]:
+        yield from rules.RECORD.broken(index, f"The content is not what RECORD hashed: {some(unlike)}.")
+    if listed is not None and infos:
+        yield from _listing(listed, [look.name for look in looks], root, index)
+    if keys := [look.name for look in looks if look.key]:
+        yield from rules.KEY_FILE.broken(index, f"{some(keys)}.")
+    for mark, said in MARKS.items():
+        if marked := [look.name for look in looks if look.mark == mark]:
+            yield from rules.OBFUSCATED.broken(index, f"{some(marked)}.", f"Invalid distribution file. {said}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one member is like."""
+
+    name: str
+    damage: str = ""
+    """Why it cannot be read; empty where it can."""
+    unlike: bool = False
+    """Whether its hash is another one than in RECORD."""
+    key: bool = False
+    mark: bytes = b""
+
+
+def _look(archive: zipfile.ZipFile, info: zipfile.ZipInfo, listed: str) -> _Look:
+    """Read a member; `listed` is what RECORD has for it, `algorithm=digest`."""
+    name, head = info.filename, b""
+    algorithm, _, wanted = listed.partition("=")
+    value = hashlib.new(algorithm) if algorithm in HASHES else None
+    limit = CODE_LIMIT if name.endswith((".py", ".pye")) else JSON_LIMIT if name.endswith(".json") else 0
+    try:
+        with archive.open(info) as member:
+            while block := member.read(BLOCK):
+                if value:
+                    value.update(block)
+                if len(head) < limit:
+                    head += block[: limit - len(head)]
+    except Exception as error:  # noqa: BLE001 - zipfile and zlib have a dozen kinds for damage
+        return _Look(name, f"{type(error).__name__}: {error}")
+    digest = base64.urlsafe_b64encode(value.digest()).rstrip(b"=").decode() if value else ""
+    mark = next((mark for mark in MARKS if mark in head), b"") if limit == CODE_LIMIT else b""
+    key = limit == JSON_LIMIT and info.file_size <= limit and holds_key(head)
+    return _Look(name, unlike=value is not None and digest != wanted.rstrip("="), key=key, mark=mark)
+
+
+def _head(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    """Read a member up to one byte more than the limit; nothing where there is none."""
+    try:
+        member = archive.open(name)
+    except KeyError:
+        return b""
+    with member:
+        return member.read(limit + 1)
+
+
+def _record(archive: zipfile.ZipFile, root: str, index: Index) -> tuple[Mapping[str, str] | None, list[Note]]:
+    """Read RECORD: name → `algorithm=digest`, empty where it needs none; `None` where there is none to read."""
+    listed: dict[str, str] = {}
+    weak: list[str] = []
+    try:
+        data = _head(archive, f"{root}/RECORD", RECORD_LIMIT)
+        if not data:
+            return None, []
+        if len(data) > RECORD_LIMIT:
+            raise ValueError(f"it is longer than {RECORD_LIMIT // 2**20} MiB")  # noqa: TRY301 - read like broken CSV
+        for row in csv.reader(io.StringIO(data.decode("utf-8"), newline="")):
+            if row:
+                name, digest = row[0], row[1] if len(row) > 1 else ""
+                listed[name] = digest
+                if digest.partition("=")[0] not in HASHES and not _unlisted(name, root):
+                    weak.append(name)
+    except (ValueError, csv.Error, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        return None, list(rules.RECORD.broken(index, f"It cannot be read: {error}."))
+    seen = f"These have no hash in it that is sha256 or better: {some(weak)}."
+    return listed, list(rules.RECORD.broken(index, seen)) if weak else []
+
+
+def _listing(listed: Mapping[str, str], names: Sequence[str], root: str, index: Index) -> Iterator[Note]:
+    there = set(names)
+    if missing := [name for name in names if name not in listed and not _unlisted(name, root)]:
+        yield from rules.RECORD.broken(index, f"These are in the wheel and not in RECORD: {some(missing)}.")
+    if gone := [name for name in listed if name not in there]:
+        yield from rules.RECORD.broken(index, f"These are in RECORD and not in the wheel: {some(gone)}.")
+
+
+def _unlisted(name: str, root: str) -> bool:
+    folder, _, last = name.rpartition("/")
+    return folder == root and last in UNLISTED
