@@ -9,13 +9,15 @@ import os
 import platform
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
 from entrypoint import __version__
-from entrypoint.errors import InputError, PublishError, Unavailable, Unreachable
+from entrypoint.errors import InputError, Unavailable, Unreachable
 
 CONNECT = 10.0
 """Seconds to reach a server. One that needs longer is not there."""
@@ -26,18 +28,21 @@ ACCEPT = "application/json;q=0.9, text/plain;q=0.8, text/html;q=0.7"
 USER_AGENT = f"publish-action/{__version__} httpx/{httpx.__version__} CPython/{platform.python_version()}"
 """PyPI stores it with each file. The name of another tool in it makes pypiserver change its answers (2.4.2)."""
 
+CONNECTIONS = 32
+"""Idle connections that are kept: as many as are ever in use at once, by uploads and by looks at the index."""
+
 CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
 def connect(
     environ: Mapping[str, str],
-    url: str,
+    urls: Sequence[str],
     *,
     timeout: float,
     log: Callable[[str], None] | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> httpx.Client:
-    """Make the client that talks to the server of `url`; `timeout` is in seconds without progress.
+    """Make the client that talks to the servers of these URLs; `timeout` is in seconds without progress.
 
     Redirects are never followed and cookies never kept. Proxies come from the environment, certificates of
     authorities from `SSL_CERT_FILE`, `SSL_CERT_DIR` and `REQUESTS_CA_BUNDLE`, else from Mozilla's list.
@@ -47,9 +52,10 @@ def connect(
     try:
         return httpx.Client(
             transport=transport,
-            verify=_trust(environ, url),
+            verify=_trust(environ, urls),
             headers={"User-Agent": USER_AGENT, "Accept": ACCEPT, "Accept-Encoding": "identity"},
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT)),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=CONNECTIONS),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             event_hooks={"response": [lambda response: log(_request_line(response))]} if log else {},
@@ -62,8 +68,8 @@ def connect(
         ) from error
 
 
-def failure(error: httpx.TransportError, url: str) -> PublishError:
-    """Say what a request that got no answer means: what was seen, and what to do."""
+def failure(error: httpx.TransportError, url: str) -> Unavailable:
+    """Say what a request that got no answer means: what was seen, what to do, and whether another try may help."""
     host = httpx.URL(url).host
     said = str(list(_causes(error))[-1]) or "no reason given"
     if isinstance(error, httpx.ConnectError):
@@ -80,6 +86,19 @@ def failure(error: httpx.TransportError, url: str) -> PublishError:
     return Unavailable("The connection was lost", f"{host}: {said}.", UNSURE)
 
 
+def retry_after(response: httpx.Response) -> float | None:
+    """Read `Retry-After`: seconds, or a date (RFC 9110, 10.2.3), as seconds from now; `None` where it says nothing."""
+    text = response.headers.get("retry-after", "").strip()
+    if text.isdecimal() and text.isascii():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
+
+
 def _no_connection(error: httpx.ConnectError, host: str, said: str) -> Unreachable:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -88,21 +107,23 @@ def _no_connection(error: httpx.ConnectError, host: str, said: str) -> Unreachab
                 f"{host}: {cause.verify_message}.",
                 "With a private certificate authority, let SSL_CERT_FILE name its certificate, as a file in the "
                 "workspace. Otherwise somebody may be listening: nothing was sent.",
+                again=False,
             )
         if isinstance(cause, ssl.SSLError):
             seen = f"{host}: {getattr(cause, 'reason', None) or cause}."
-            return Unreachable("No TLS connection", seen, "Check the scheme and port of the URL.")
+            return Unreachable("No TLS connection", seen, "Check the scheme and port of the URL.", again=False)
         if isinstance(cause, socket.gaierror):
             return Unreachable(
                 "Unknown host",
                 f"There is no address for {host!r}: {cause.strerror}.",
                 "Check the spelling of the URL; on a self-hosted runner, its DNS and its proxy.",
+                again=cause.errno == socket.EAI_AGAIN,
             )
     return Unreachable("No connection", f"{host}: {said}.", NOTHING_SENT)
 
 
 NOTHING_SENT = "Nothing was sent. Check the URL, or run the job again."
-UNSURE = "The index may have stored the file or not: look at the project's page, then run the job again."
+UNSURE = "Run the job again: it finds out what the index has, and sends what is missing."
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -112,10 +133,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen = seen.__cause__ or seen.__context__
 
 
-def _trust(environ: Mapping[str, str], url: str) -> ssl.SSLContext:
+def _trust(environ: Mapping[str, str], urls: Sequence[str]) -> ssl.SSLContext:
     """Make the one TLS context of this process."""
     given = {name: environ[name] for name in CA_VARIABLES if environ.get(name)}
-    if url.startswith("http:") and not any(name.lower().endswith("_proxy") for name in environ):
+    if all(url.startswith("http:") for url in urls) and not any(name.lower().endswith("_proxy") for name in environ):
         # No TLS will be spoken. This context trusts nobody, and loading authorities takes longer than a small upload.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not given:

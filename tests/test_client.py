@@ -23,7 +23,7 @@ def test_no_cookies_and_no_redirects() -> None:
         seen.append(request)
         return httpx.Response(307, headers={"Set-Cookie": "a=b; Path=/", "Location": "https://elsewhere.example/"})
 
-    with connect({}, URL, timeout=1, transport=httpx.MockTransport(answer)) as http:
+    with connect({}, [URL], timeout=1, transport=httpx.MockTransport(answer)) as http:
         assert http.post(URL).status_code == 307
         http.post(URL)
     assert [str(request.url) for request in seen] == [URL, URL]
@@ -34,7 +34,7 @@ def test_request_lines_have_no_query() -> None:
     """What is logged of a request leaves the query out: it may hold a token."""
     lines: list[str] = []
     transport = httpx.MockTransport(lambda _: httpx.Response(200))
-    with connect({}, URL, timeout=1, log=lines.append, transport=transport) as http:
+    with connect({}, [URL], timeout=1, log=lines.append, transport=transport) as http:
         http.post(f"{URL}?token=secret")
     assert lines == [f"POST {URL} → 200"]
 
@@ -44,7 +44,7 @@ def test_missing_authorities(variable: str, tmp_path: Path) -> None:
     """A variable that names nothing is an error with its name and value, before any request."""
     path = str(tmp_path / "nowhere")
     with pytest.raises(InputError, match=variable) as caught:
-        connect({variable: path}, URL, timeout=1)
+        connect({variable: path}, [URL], timeout=1)
     assert path in caught.value.detail
 
 
@@ -54,7 +54,7 @@ def test_broken_authorities(variable: str, tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
     path.write_text("no certificate")
     with pytest.raises(InputError, match=variable):
-        connect({variable: str(path)}, URL, timeout=1)
+        connect({variable: str(path)}, [URL], timeout=1)
 
 
 @pytest.mark.parametrize("proxy", ["socks5://user:hidden@proxy.example", "ftp://hidden", "http://hidden:port"])
@@ -62,7 +62,7 @@ def test_nonsense_proxies(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that cannot be used is an error that does not show its value, which may hold a password."""
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(InputError, match="proxy") as caught:
-        connect({"HTTPS_PROXY": proxy}, URL, timeout=1)
+        connect({"HTTPS_PROXY": proxy}, [URL], timeout=1)
     assert "hidden" not in f"{caught.value}{caught.value.tip}"
 
 
@@ -105,9 +105,10 @@ UNTRUSTED.verify_message = "self-signed certificate"
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
 def test_failures(error: httpx.TransportError, kind: type[Exception], title: str, seen: str) -> None:
-    """Each failure has its title, what was seen and a tip; only what never left is certain not to be stored."""
+    """Each failure has its title, what was seen and a tip; what may help is to run the job again."""
     told = failure(error, URL)
     assert type(told) is kind
     assert title in told.title
     assert seen in told.detail
-    assert ("may have stored" in told.tip) == (kind is Unavailable)
+    assert told.again == (title not in {"certificate is not trusted", "No TLS", "Unknown host"})
+    assert ("run the job again" in told.tip.lower()) == told.again

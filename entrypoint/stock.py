@@ -1,0 +1,201 @@
+"""Stock: what an index has of the files at hand, by content and not by name alone.
+
+Whether a file is there is answered in one of four ways: the same, another one under its name, nothing, or unknown.
+Unknown is not nothing: an index that cannot be read is never taken for an empty one.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import httpx  # noqa: TC002 - the client needs it anyway
+
+from entrypoint import simple
+from entrypoint.distribution import Distribution
+from entrypoint.errors import Note, PublishError, Unavailable
+from entrypoint.index import Index, redacted
+from entrypoint.patience import Patience
+from entrypoint.simple import Project, RemoteFile
+from entrypoint.threads import side_by_side
+
+READERS = 8
+"""Projects that are read side by side."""
+
+DOWNLOAD_LIMIT = 256 * 2**20
+"""Bytes of a file that is downloaded to be hashed, where the index gives no hash to compare with."""
+
+PROOFS = ("sha256", "sha512", "sha384")
+"""Hashes that prove equality. Equal MD5 or SHA-1 prove nothing; unlike ones prove that the content differs."""
+
+
+class Match(enum.Enum):
+    """How a file at hand compares with what the index has under its name."""
+
+    SAME = "same"
+    OTHER = "other"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the index has under the name of a file."""
+
+    match: Match
+    remote: RemoteFile | None = None
+    why: str = ""
+    """Why it is unknown, as a sentence."""
+
+    @property
+    def sha256(self) -> str | None:
+        """What the index has under the name, hex, where it says so."""
+        return self.remote.hashes.get("sha256") if self.remote else None
+
+    @property
+    def shown(self) -> str:
+        """The hash that the index gives, for people."""
+        hashes = self.remote.hashes if self.remote else {}
+        return next((f"{name} {hashes[name]}" for name in (*PROOFS, *hashes) if name in hashes), "no hash")
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What an index has of some projects, before anything is sent."""
+
+    projects: Mapping[str, Project | None]
+    """By normalised name; `None` where it is not known how to ask, nothing where the index did not tell."""
+    problems: tuple[PublishError, ...] = ()
+
+
+class Stock:
+    """The simple index of one index, as far as it can be found and read."""
+
+    def __init__(self, index: Index, http: httpx.Client, auth: httpx.Auth, patience: Patience) -> None:
+        self._index = index
+        self._http = http
+        self._auth = auth
+        self._patience = patience
+        self._root = index.simple_url
+        self.notes: list[Note] = []
+        """What was noticed about the simple index itself."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known where the simple index is; otherwise there are only guesses, whose 404 means nothing."""
+        return self._root is not None
+
+    def take(self, names: Sequence[str]) -> Inventory:
+        """Read projects, several side by side; one that must be readable and is not, is a problem."""
+        for name in names:
+            self._cut_root(name)
+
+        def read(name: str) -> Project | PublishError | None:
+            try:
+                return self._patiently(name)
+            except PublishError as error:
+                return error
+
+        answers = dict(zip(names, side_by_side(read, names, READERS), strict=True))
+        problems = {each.detail: each for each in answers.values() if isinstance(each, PublishError)}
+        projects = {name: each for name, each in answers.items() if not isinstance(each, PublishError)}
+        return Inventory(projects, tuple(problems.values()))
+
+    def look(self, distribution: Distribution) -> Look:
+        """Ask the index once, now, what it has under the name of a file; a failure is part of the answer."""
+        return self.looks([distribution])[0]
+
+    def looks(self, distributions: Sequence[Distribution]) -> list[Look]:
+        """Do the same for several files: each project is read once."""
+
+        def read(name: str) -> Project | PublishError | None:
+            try:
+                return self._project(name)
+            except PublishError as error:
+                return error
+
+        names = sorted({each.found.project for each in distributions})
+        projects = dict(zip(names, side_by_side(read, names, READERS), strict=True))
+        return [self._seen(each, projects[each.found.project]) for each in distributions]
+
+    def _seen(self, distribution: Distribution, project: Project | PublishError | None) -> Look:
+        if isinstance(project, PublishError):
+            return Look(Match.UNKNOWN, why=project.detail)
+        return self.compare(distribution, project)
+
+    def compare(self, distribution: Distribution, project: Project | None) -> Look:
+        """Compare a file with what a project has under its name; downloads that where it must be hashed to be known."""
+        if project is None:
+            return Look(Match.UNKNOWN, why="It is not known where this index shows its files.")
+        remote = project.find(distribution.found.filename)
+        if remote is None:
+            return Look(Match.ABSENT)
+        proofs = [name for name in PROOFS if name in remote.hashes]
+        if remote.size not in (None, distribution.found.size) or any(
+            remote.hashes[name] != _digest(distribution, name) for name in remote.hashes if name in _KNOWN
+        ):
+            return Look(Match.OTHER, remote)
+        if proofs:
+            return Look(Match.SAME, remote)
+        sha256 = simple.digest(self._http, remote, self._auth, DOWNLOAD_LIMIT)
+        if sha256 is None:
+            return Look(Match.UNKNOWN, remote, "The index shows no hash to compare with, and no file to be hashed.")
+        seen = replace(remote, hashes={**remote.hashes, "sha256": sha256})
+        return Look(Match.SAME if sha256 == distribution.sha256 else Match.OTHER, seen)
+
+    def _patiently(self, name: str) -> Project | None:
+        tried = 0
+        while True:
+            try:
+                return self._project(name)
+            except Unavailable as error:
+                tried += 1
+                pause = self._patience.pause(tried, error.retry_after) if error.again else None
+                if pause is None:
+                    raise
+                self._patience.clock.sleep(pause)
+
+    def _project(self, name: str) -> Project | None:
+        """Read a project once. Raises `PublishError` when the index is known and does not tell."""
+        if self._root is not None:
+            return simple.read(self._http, self._root, name, self._auth)
+        for guess in self._index.guesses:
+            try:
+                project = simple.read(self._http, guess, name, self._auth)
+            except Unavailable:
+                return None
+            except PublishError:
+                continue
+            if project.exists:
+                return project
+        return None
+
+    def _cut_root(self, name: str) -> None:
+        """Find out whether the root that was given is the page of a project, which users copy from a browser."""
+        root = self._root
+        if root is None or not simple.names_project(root, name):
+            return
+        above = f"{root.rstrip('/').rpartition('/')[0]}/"
+        try:
+            if (
+                self._project(name) != simple.absent(name)
+                or not simple.read(self._http, above, name, self._auth).exists
+            ):
+                return
+        except PublishError:
+            return
+        self._root = above
+        detail = f"`check-url`: it is the page of one project: `{redacted(root)}` is read as `{redacted(above)}`."
+        self.notes.append(Note("notice", "A URL was repaired", detail))
+
+
+_KNOWN = {*PROOFS, "md5", "sha1", "sha224"}
+
+
+def _digest(distribution: Distribution, algorithm: str) -> str:
+    if algorithm == "sha256":
+        return distribution.sha256
+    with distribution.found.path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
