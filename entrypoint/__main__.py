@@ -8,20 +8,25 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
 import httpx  # noqa: TC002 - the client needs it anyway
 
 from entrypoint import client, credentials, index, plan, report, upload
-from entrypoint.credentials import Context, static
+from entrypoint.credentials import Context, Credential, static
 from entrypoint.distribution import Distribution, collect
-from entrypoint.errors import PublishError, gather, leaves
+from entrypoint.errors import CredentialError, Note, PublishError, gather, leaves
+from entrypoint.index import Located
 from entrypoint.inputs import Inputs, deprecated
-from entrypoint.plan import Plan, bytes_shown
+from entrypoint.patience import Clock, Patience
+from entrypoint.plan import Lenience, Plan, bytes_shown
 from entrypoint.report import Ledger, annotation, outputs, summary
 from entrypoint.runner import Runner
-from entrypoint.upload import Api, Outcome
+from entrypoint.stock import Inventory, Stock
+from entrypoint.threads import side_by_side
+from entrypoint.upload import Api, Listener, Outcome
 
 PROVIDERS = (static.anonymous, static.user_and_password)
 
@@ -41,75 +46,131 @@ def main() -> NoReturn:
     os._exit(status)
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What comes from outside: environment, flags, network and time."""
+
+    environ: Mapping[str, str]
+    flags: Mapping[str, str]
+    transport: httpx.BaseTransport | None
+    clock: Clock
+
+
 def run(
     environ: Mapping[str, str],
     runner: Runner,
     transport: httpx.BaseTransport | None = None,
     *,
     flags: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
 ) -> int:
     """Publish what was asked for, report what became of it, and give the exit status.
 
     0: every file is published · 1: something was sent and something failed · 2: nothing was sent · 128 + signal.
     """
     ledger = Ledger()
+    outside = Outside(environ, flags or {}, transport, clock or Clock())
     with _signals(ledger):
         with suppress(Stopped):
             with _entered(ledger, runner):
-                _publish(environ, runner, transport, flags or {}, ledger)
+                _publish(outside, runner, ledger)
             ledger.closed = True
         return _report(ledger, runner)
 
 
-def _publish(
-    environ: Mapping[str, str],
-    runner: Runner,
-    transport: httpx.BaseTransport | None,
-    flags: Mapping[str, str],
-    ledger: Ledger,
-) -> None:
-    """Walk the line: inputs, index, distributions, plan, credential, publish."""
-    inputs = Inputs.read(environ, flags)
-    if inputs.token:
-        runner.mask(inputs.token)
-    for alias, name in deprecated(environ):
-        runner.log(f"Input `{alias}` is deprecated: write `{name}`.")
-
+def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
+    """Walk the line: inputs, index, distributions, credential, plan, publish, confirm."""
+    inputs = _inputs(outside, runner)
     collection = ledger.collection = collect(inputs.packages_dir, runner.workspace)
     ledger.notes += collection.notes
-    located, _ = gather(
-        lambda: index.locate(name=inputs.index, url=inputs.url, workspace=runner.workspace), collection.check
-    )
+    located, _ = gather(lambda: _located(inputs, runner), collection.check)
     ledger.index = located.index
     ledger.notes += located.notes
-    if secret := located.password or located.user:  # some indexes take a token as the user name of the URL
-        runner.mask(secret)
 
-    planned = ledger.plan = plan.make(
-        located.index, collection.found, strict=inputs.strict, verify_metadata=inputs.verify_metadata
-    )
-    ledger.notes += planned.notes
-    context = Context.of(located, inputs.user, inputs.token)
-    _, credential = gather(planned.check, lambda: credentials.resolve(context, PROVIDERS))
-    ledger.notes += static.doubts(context)
+    lenience = Lenience(strict=inputs.strict, verify_metadata=inputs.verify_metadata)
+    examined = plan.examine(located.index, collection.found, lenience)
+    credential, refusal = _credential(located, inputs, ledger)
     for each in credential.secrets:
         runner.mask(each)
 
-    _announce(planned, credential.source, runner, hashes=inputs.print_hash)
+    patience = Patience(inputs.retries, outside.clock)
     log = runner.log if inputs.verbose else None
     with client.connect(
-        environ, located.index.upload_url, timeout=inputs.timeout, log=log, transport=transport
+        outside.environ, located.index.urls, timeout=inputs.timeout, log=log, transport=outside.transport
     ) as http:
+        stock = Stock(located.index, http, credential, patience)
+        inventory = Inventory({}, (refusal,)) if refusal else stock.take(examined.projects)
+        ledger.notes += stock.notes
+        planned = ledger.plan = plan.make(
+            located.index,
+            examined,
+            inventory,
+            stock,
+            lenience,
+            skip_existing=inputs.skip_existing,
+            now=outside.clock.now(),
+        )
+        ledger.notes += planned.notes
+        _announce(planned, credential.source, runner, hashes=inputs.print_hash)
+        planned.check()
+        ledger.settled = "dry-run" if inputs.dry_run else "publish"
+        if inputs.dry_run:
+            return
+        listener = _listener(ledger, runner)
+        parallel = inputs.parallel or located.index.parallel
+        upload.publish(planned, Api(located.index, http, credential), stock, patience, parallel, listener)
+        if inputs.wait_for_index:
+            _confirm(ledger, stock, outside.clock, inputs.wait_for_index)
 
-        def started(distribution: Distribution) -> None:
-            runner.log(f"  sending  {distribution.found.filename}  ({bytes_shown(distribution.found.size)})")
-            ledger.started(distribution)
 
-        def ended(outcome: Outcome) -> None:
-            ledger.ended(outcome)
-            runner.log(report.progress(outcome))
+def _inputs(outside: Outside, runner: Runner) -> Inputs:
+    inputs = Inputs.read(outside.environ, outside.flags)
+    if inputs.token:
+        runner.mask(inputs.token)
+    for alias, name in deprecated(outside.environ):
+        runner.log(f"Input `{alias}` is deprecated: write `{name}`.")
+    return inputs
 
-        upload.publish(planned, Api(located.index, http, credential), started, ended)
+
+def _located(inputs: Inputs, runner: Runner) -> Located:
+    located = index.locate(name=inputs.index, url=inputs.url, check_url=inputs.simple_url, workspace=runner.workspace)
+    if secret := located.password or located.user:  # some indexes take a token as the user name of the URL
+        runner.mask(secret)
+    return located
+
+
+def _credential(located: Located, inputs: Inputs, ledger: Ledger) -> tuple[Credential, PublishError | None]:
+    """Find the credential, or say why there is none; a dry run goes on without."""
+    context = Context.of(located, inputs.user, inputs.token)
+    ledger.notes += static.doubts(context)
+    try:
+        return credentials.resolve(context, PROVIDERS), None
+    except CredentialError as error:
+        if not inputs.dry_run:
+            return credentials.nobody(located.index, "none"), error
+        ledger.notes.append(Note("warning", error.title, f"{error.detail} Publishing would stop here.", tip=error.tip))
+        return credentials.nobody(located.index, "none: this is a dry run"), None
+
+
+def _listener(ledger: Ledger, runner: Runner) -> Listener:
+    def started(distribution: Distribution) -> None:
+        runner.log(f"  sending  {distribution.found.filename}  ({bytes_shown(distribution.found.size)})")
+        ledger.started(distribution)
+
+    def ended(outcome: Outcome) -> None:
+        ledger.ended(outcome)
+        runner.log(report.progress(outcome))
+
+    return Listener(started, ended, runner.log)
+
+
+def _confirm(ledger: Ledger, stock: Stock, clock: Clock, seconds: float) -> None:
+    """Wait for the index in another thread, so that a signal is heard."""
+    outcomes = list(ledger.outcomes.values())
+    ((better, notes),) = side_by_side(lambda _: upload.confirm(outcomes, stock, clock, seconds), [None], 1)
+    for outcome in better:
+        ledger.ended(outcome)
+    ledger.notes += notes
 
 
 def _announce(planned: Plan, source: str, runner: Runner, *, hashes: bool) -> None:

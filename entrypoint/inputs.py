@@ -86,7 +86,7 @@ class Inputs(BaseModel):
     repository_url: SecretStr | None = Field(
         default=None, description="Upload URL; PyPI's when left out. Not together with `index`."
     )
-    check_url: Annotated[SecretStr | None, _only()] = Field(
+    check_url: SecretStr | None = Field(
         default=None,
         description="Simple index of the same repository, to compare hashes with. Not together with `index`.",
     )
@@ -116,7 +116,7 @@ class Inputs(BaseModel):
         default="disabled",
         description="`disabled`, or `subprocess`: ask a `keyring` program on PATH (native runs; the image has none).",
     )
-    skip_existing: Annotated[Boolean, _only("false")] = Field(
+    skip_existing: Boolean = Field(
         default=False,
         description="An identical file on the index is never an error. `false`: other content under the same name is "
         "an error, both hashes shown. `true`: it is skipped with a warning.",
@@ -136,19 +136,19 @@ class Inputs(BaseModel):
         default=None,
         description="Path of a Sigstore `ClientTrustConfig` JSON: a private Sigstore instead of the public one.",
     )
-    dry_run: Annotated[Boolean, _only("false")] = Field(
+    dry_run: Boolean = Field(
         default=False, description="Do everything that can be known without minting, signing or sending."
     )
-    parallel: Annotated[int | None, Field(ge=1, le=16), _only("1")] = Field(
+    parallel: Annotated[int | None, Field(ge=1, le=16)] = Field(
         default=None, description="Files of one project in flight at once, 1 to 16; the index's own when left out."
     )
-    wait_for_index: Annotated[int, Field(ge=0), _only("0")] = Field(
+    wait_for_index: Annotated[int, Field(ge=0)] = Field(
         default=0, description="Seconds to wait until the index serves every file with its hash."
     )
     timeout: Annotated[int, Field(ge=1, le=86_400)] = Field(
         default=300, description="Seconds without progress on one request."
     )
-    retries: Annotated[int, Field(ge=0), _only("0")] = Field(
+    retries: Annotated[int, Field(ge=0)] = Field(
         default=4, description="Tries after the first, for what may be tried again."
     )
     verbose: Boolean = Field(
@@ -160,6 +160,11 @@ class Inputs(BaseModel):
     def url(self) -> str | None:
         """`repository-url`, user name and password and all."""
         return self.repository_url.get_secret_value() if self.repository_url else None
+
+    @property
+    def simple_url(self) -> str | None:
+        """`check-url`, in clear."""
+        return self.check_url.get_secret_value() if self.check_url else None
 
     @property
     def token(self) -> str | None:

@@ -2,12 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
 
+from entrypoint import checks
+from entrypoint.checks import project as project_rules
 from entrypoint.distribution import Distribution, Found, Release, read, releases
 from entrypoint.errors import DistributionError, Note, PublishError
 from entrypoint.index import Index
+from entrypoint.simple import Project
+from entrypoint.stock import READERS, Inventory, Look, Match, Stock
+from entrypoint.threads import side_by_side
+
+Action = Literal["upload", "already-present", "skip", "conflict"]
+
+CONFLICT_TIP = (
+    "A published file is never replaced: give the release a new version. With `skip-existing: true` the index keeps "
+    "what it has, and the run goes on."
+)
+
+
+LEFT_ALONE = "Other content is left alone"
+LEFT_ALONE_TIP = (
+    "The index keeps what it has (`skip-existing: true`). Look whether that is the release you mean: a new version is "
+    "the way to publish this content."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lenience:
+    """How the user wants what was noticed to be taken."""
+
+    strict: bool = False
+    """Whether warnings are errors."""
+    verify_metadata: bool = True
+    """Whether what an index may yet take is an error."""
+
+    def judged(self, note: Note) -> Note:
+        """Give a note the level that it has for this user."""
+        if note.level == "error" and not self.verify_metadata and not note.final:
+            return replace(note, level="warning")
+        if note.level == "warning" and self.strict:
+            return replace(note, level="error")
+        return note
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The files, read, and what was noticed about them without asking anybody."""
+
+    distributions: tuple[Distribution, ...]
+    notes: tuple[Note, ...]
+    problems: tuple[PublishError, ...]
+    """Of files that could not be read."""
+
+    @property
+    def projects(self) -> list[str]:
+        """Normalised names."""
+        return sorted({each.found.project for each in self.distributions})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is to be done with one file."""
+
+    distribution: Distribution
+    action: Action
+    look: Look
+    """What the index has under its name."""
+    reason: str | None = None
+    """A sentence, where it is not simply to be uploaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +84,15 @@ class Plan:
 
     index: Index
     releases: tuple[Release, ...]
+    steps: Mapping[Path, Step]
+    """For every file that could be read, exactly one."""
+    projects: Mapping[str, Project | None]
+    """What the index has, by normalised name; `None` where that is not known, nothing where it was not asked."""
     notes: tuple[Note, ...]
-    """What was noticed about the files, below the level of an error."""
+    """What was noticed, below the level of an error."""
     problems: tuple[PublishError, ...]
+    skip_existing: bool
+    made: datetime
 
     def check(self) -> None:
         """Raise an `ExceptionGroup` of the problems, if there are any."""
@@ -30,34 +104,97 @@ class Plan:
         for release in self.releases:
             yield from release.distributions
 
+    def sending(self) -> Iterator[Release]:
+        """Yield the releases with the files that are to be sent."""
+        for release in self.releases:
+            if files := tuple(self._with("upload", release)):
+                yield replace(release, distributions=files)
+
+    def begun(self, release: Release) -> bool:
+        """Tell whether the index has files of this release already."""
+        project = self.projects.get(release.project)
+        return project is not None and bool(project.of_version(release.version))
+
+    def closes(self, release: Release) -> datetime | None:
+        """Tell when the index stops taking files of a release, if it has one now or gets it today."""
+        if self.index.closes_after is None:
+            return None
+        project = self.projects.get(release.project)
+        opened = project and project_rules.opened_at(release, project)
+        return (opened or self.made) + timedelta(days=self.index.closes_after)
+
     def lines(self) -> Iterator[str]:
-        """Yield the plan as a person reads it in the log."""
+        """Yield the plan as a person reads it in the log: a table for each release, with both hashes."""
         yield f"To {self.index.title} ({self.index.shown}):"
         for release in self.releases:
             yield f"  {release.name} {release.version}"
-            for each in release.distributions:
-                yield f"    upload  {each.found.filename}  {bytes_shown(each.found.size)}"
+            rows = [_row(self.steps[each.found.path]) for each in release.distributions]
+            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            for row in rows:
+                cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+                yield f"    {'  '.join(cells)}".rstrip()
+
+    def _with(self, action: Action, release: Release) -> Iterator[Distribution]:
+        return (each for each in release.distributions if self.steps[each.found.path].action == action)
 
 
-def make(index: Index, files: Iterable[Found], *, strict: bool, verify_metadata: bool) -> Plan:
-    """Read every file and settle what is to be done with it.
+def examine(index: Index, files: Sequence[Found], lenience: Lenience) -> Examined:
+    """Read every file and apply every rule that needs no server, on all cores."""
 
-    `strict` makes errors of warnings; without `verify_metadata`, what an index may yet take is only a warning.
-    """
-    notes: list[Note] = []
-    problems: list[PublishError] = []
-    distributions: list[Distribution] = []
-    for found in files:
+    def one(found: Found) -> tuple[Distribution | None, list[Note], DistributionError | None]:
         try:
-            distribution, said = read(found)
+            distribution, contents, notes = read(found, index)
         except DistributionError as error:
-            problems.append(error)
-            continue
-        distributions.append(distribution)
-        said += _newer_than_index(index, distribution)
-        notes += (_judged(note, strict=strict, verify_metadata=verify_metadata) for note in said)
-    problems += (_error(note) for note in notes if note.level == "error")
-    return Plan(index, releases(distributions), tuple(note for note in notes if note.level != "error"), tuple(problems))
+            return None, [], error
+        notes += checks.of_file(distribution, contents, index)
+        return distribution, [replace(note, path=found.shown) for note in notes], None
+
+    answers = side_by_side(one, files, len(os.sched_getaffinity(0)))
+    distributions = tuple(each for each, _, _ in answers if each)
+    notes = [note for _, said, _ in answers for note in said]
+    notes += checks.of_set(distributions, index)
+    return Examined(distributions, tuple(map(lenience.judged, notes)), tuple(error for _, _, error in answers if error))
+
+
+def make(
+    index: Index,
+    examined: Examined,
+    inventory: Inventory,
+    stock: Stock,
+    lenience: Lenience,
+    *,
+    skip_existing: bool,
+    now: datetime,
+) -> Plan:
+    """Settle what is to be done with every file."""
+    projects = inventory.projects
+
+    def step(distribution: Distribution) -> Step:
+        look = stock.compare(distribution, projects.get(distribution.found.project))
+        return _step(distribution, look, skip_existing=skip_existing)
+
+    steps = {each.distribution.found.path: each for each in side_by_side(step, examined.distributions, READERS)}
+    planned = releases(examined.distributions)
+    notes = [*examined.notes, *_skipped(steps.values())]
+    for release in planned:
+        if project := projects.get(release.project):
+            missing = [each for each in release.distributions if steps[each.found.path].action == "upload"]
+            notes += map(lenience.judged, project_rules.of_release(release, missing, project, index, now))
+    if None in projects.values():
+        notes.append(_not_compared(index))
+    problems = (
+        *examined.problems,
+        *inventory.problems,
+        *(_error(note) for note in notes if note.level == "error"),
+        *(_conflict(each) for each in steps.values() if each.action == "conflict"),
+    )
+    kept = tuple(note for note in notes if note.level != "error")
+    return Plan(index, planned, steps, projects, kept, problems, skip_existing, now)
+
+
+def differs(distribution: Distribution, look: Look) -> str:
+    """Say how a file differs from what the index has under its name."""
+    return f"Here sha256 {distribution.sha256}, on the index {look.shown}."
 
 
 def bytes_shown(size: int) -> str:
@@ -70,27 +207,50 @@ def bytes_shown(size: int) -> str:
     return f"{number:.1f} GB"
 
 
-def _judged(note: Note, *, strict: bool, verify_metadata: bool) -> Note:
-    if note.level == "error" and not verify_metadata:
-        return replace(note, level="warning")
-    if note.level == "warning" and strict:
-        return replace(note, level="error")
-    return note
+def _step(distribution: Distribution, look: Look, *, skip_existing: bool) -> Step:
+    if look.match is Match.SAME:
+        return Step(distribution, "already-present", look, "The index has the same bytes.")
+    if look.match is Match.ABSENT or look.remote is None:
+        return Step(distribution, "upload", look)
+    reason = differs(distribution, look) if look.match is Match.OTHER else look.why
+    return Step(distribution, "skip" if skip_existing else "conflict", look, reason)
 
 
-def _newer_than_index(index: Index, distribution: Distribution) -> Iterator[Note]:
-    newest = tuple(map(int, (index.newest_metadata or "").split("."))) if index.newest_metadata else ()
-    version = distribution.metadata.version
-    if newest and version > newest:
-        yield Note(
-            "warning",
-            "Metadata newer than the index is known to take",
-            f"Metadata-Version {distribution.metadata.one('metadata-version')}; {index.title} was known to take "
-            f"{index.newest_metadata} at most when this program was written. It is sent; the index decides.",
-            distribution.found.shown,
-        )
+def _row(step: Step) -> tuple[str, ...]:
+    found, there = step.distribution.found, step.look.sha256
+    remote = f"on the index {there[:12]}…" if there and step.action != "already-present" else ""
+    hashes = (f"sha256 {step.distribution.sha256[:12]}…", remote)
+    return (step.action.replace("-", " "), found.filename, bytes_shown(found.size), *hashes)
+
+
+def _skipped(steps: Iterable[Step]) -> Iterator[Note]:
+    for step in steps:
+        if step.action == "skip":
+            yield Note(
+                "warning",
+                LEFT_ALONE,
+                step.reason or "",
+                step.distribution.found.shown,
+                LEFT_ALONE_TIP,
+            )
+
+
+def _conflict(step: Step) -> DistributionError:
+    known = step.look.match is Match.OTHER
+    title = "Other content under this name" if known else "A file of this name, of unknown content"
+    return DistributionError(title, step.reason or "", CONFLICT_TIP, path=step.distribution.found.shown)
+
+
+def _not_compared(index: Index) -> Note:
+    return Note(
+        "notice",
+        "Not compared with the index",
+        f"It is not known where {index.title} shows its files, and none of these projects was found beside the upload "
+        "URL: the files are sent without a look at what is there.",
+        tip="Give `check-url`, the root of its simple index.",
+    )
 
 
 def _error(note: Note) -> DistributionError:
     tip = note.tip or "`strict: true` makes an error of this warning; without it the file is sent."
-    return DistributionError(note.title, note.detail, tip, path=note.path)
+    return DistributionError(note.title, note.whole, tip, path=note.path, rule=note.rule)

@@ -102,8 +102,13 @@ def released() -> Callable[[str], Path]:
 class StartIndex(Protocol):
     """Starts a scripted index, which ends with the test."""
 
-    def __call__(self, answer: Script | Answer = ..., *, https: SSLContext | None = ...) -> ScriptedIndex:
-        """Start it; it answers 200 to everything when nothing else is asked for."""
+    def __call__(
+        self, answer: Script | Answer = ..., *, reads: Script | Answer | None = ..., https: SSLContext | None = ...
+    ) -> ScriptedIndex:
+        """Start it; it answers 200 to uploads and 404 to reads when nothing else is asked for.
+
+        With `reads=None` reads are requests like all others.
+        """
 
 
 @pytest.fixture
@@ -111,11 +116,20 @@ def scripted() -> Iterator[StartIndex]:
     """Return a function that starts a scripted index, from a script or from the one answer it always gives."""
     with contextlib.ExitStack() as stack:
 
-        def start(answer: Script | Answer = Answer(), *, https: SSLContext | None = None) -> ScriptedIndex:  # noqa: B008 - frozen
-            script: Script = (lambda _: answer) if isinstance(answer, Answer) else answer
-            return stack.enter_context(scripted_index(script, https=https))
+        def start(
+            answer: Script | Answer = Answer(),  # noqa: B008 - frozen
+            *,
+            reads: Script | Answer | None = Answer(404),  # noqa: B008 - frozen
+            https: SSLContext | None = None,
+        ) -> ScriptedIndex:
+            reading = None if reads is None else _script(reads)
+            return stack.enter_context(scripted_index(_script(answer), reads=reading, https=https))
 
         yield start
+
+
+def _script(answer: Script | Answer) -> Script:
+    return (lambda _: answer) if isinstance(answer, Answer) else answer
 
 
 Published = Callable[..., list[Path]]

@@ -7,8 +7,10 @@ import io
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +21,7 @@ import jsonschema
 import yaml
 
 from entrypoint.__main__ import run
+from entrypoint.patience import Clock
 from entrypoint.runner import Runner
 from tests.action.console import Annotation, Console
 from tests.action.files import pairs
@@ -98,18 +101,43 @@ def publish(
     *,
     transport: httpx.BaseTransport | None = None,
     env: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
 ) -> Run:
-    """Run the line in this process."""
+    """Run the line in this process; it waits for nothing, unless a clock says otherwise."""
     temp = _temp(workspace)
     environ = environment(workspace, temp, inputs) | dict(env or {})
-    status, raw = bare(environ, transport)
+    status, raw = bare(environ, transport, clock)
     return examined(status, raw, temp, environ)
 
 
-def bare(environ: Mapping[str, str], transport: httpx.BaseTransport | None = None) -> tuple[int, str]:
+def bare(
+    environ: Mapping[str, str], transport: httpx.BaseTransport | None = None, clock: Clock | None = None
+) -> tuple[int, str]:
     """Run the line in this process and look at nothing: give the exit status and what was printed."""
     stream = io.StringIO()
-    return run(environ, Runner(environ, stream), transport), stream.getvalue()
+    status = run(environ, Runner(environ, stream), transport, clock=clock or Waits().clock)
+    return status, stream.getvalue()
+
+
+class Waits:
+    """A clock that jumps instead of waiting, and keeps the pauses."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+        """Seconds, in their order."""
+        self._ahead = 0.0
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        return Clock(now=self._now, seconds=lambda: time.monotonic() + self._ahead, sleep=self._sleep)
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self._ahead)
+
+    def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self._ahead += seconds
 
 
 def publish_process(workspace: Path, inputs: Mapping[str, str], *, env: Mapping[str, str] | None = None) -> Run:

@@ -23,6 +23,7 @@ from tests.distributions import make_sdist, make_wheel, text_named, truncated
 from tests.line import environment, examined, publish
 from tests.peers.pypiserver import PypiServer
 from tests.peers.scripted import Answer, Request, endless, json_answer
+from tests.plans import GENERIC
 
 PASSWORD = "correct horse+battery"
 
@@ -118,11 +119,13 @@ FAULTS = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_fault(name: str, scripted: StartIndex, tmp_path: Path) -> None:
-    """A fault has its one error with what was seen and what to do; the other file goes on unless it stands for all."""
+    """A fault that is not tried again has one error with what was seen and what to do; the other file goes on unless
+    it stands for all.
+    """
     fault = FAULTS[name]
     index = scripted(lambda request: fault.answer if request.ordinal == 1 else Answer())
     wheel, sdist = make_wheel(tmp_path / "w" / "dist", filler=2_000_000), make_sdist(tmp_path / "w" / "dist")
-    ours = publish(tmp_path / "w", to(index.url) | {"timeout": "3"})
+    ours = publish(tmp_path / "w", to(index.url) | {"timeout": "3", "retries": "0"})
     assert ours.status == 1
     assert ours.titles == [fault.title]
     assert fault.seen in ours.reasons[wheel.name]
@@ -207,7 +210,8 @@ def test_tls_to_a_server_that_speaks_none(scripted: StartIndex, tmp_path: Path) 
     """`https` to a port that speaks plain HTTP is told as that."""
     index = scripted()
     make_wheel(tmp_path / "w" / "dist")
-    ours = publish(tmp_path / "w", to(index.url.replace("http://", "https://")))
+    inputs = to(index.url.replace("http://", "https://")) | {"timeout": "1", "retries": "0"}
+    ours = publish(tmp_path / "w", inputs)
     assert ours.status == 1
     assert ours.titles in (["No TLS connection"], ["No connection"])
 
@@ -235,7 +239,7 @@ BROKEN = {
         lambda dist: make_wheel(dist, headers=[("Requires-Python", "three")]), "The metadata is not valid"
     ),
     "renamed": Broken(
-        lambda dist: make_wheel(dist).rename(dist / "other-1.0-py3-none-any.whl"),
+        lambda dist: make_sdist(dist).rename(dist / "other-1.0.tar.gz"),
         "File name and metadata disagree about the name",
     ),
     "folder": Broken(lambda dist: (dist / "a-1-py3-none-any.whl").mkdir(), "Not a readable file"),
@@ -295,7 +299,7 @@ def test_unreadable_file(tmp_path: Path) -> None:
         os.seteuid(65534)  # permissions do not bind root
     try:
         with pytest.raises(DistributionError, match="The file cannot be read: Permission denied") as caught:
-            read(found)
+            read(found, GENERIC)
     finally:
         os.seteuid(before)
     assert caught.value.path == wheel.name
@@ -330,7 +334,6 @@ def test_nothing_to_publish(packages_dir: str, title: str, tmp_path: Path) -> No
         {"index": "no-such-index"},
         {"index": "pypi", "repository-url": "https://index.example/"},
         {"skip-existing": "maybe", "timeout": "soon", "strict": "2"},
-        {"dry-run": "true"},
         {"attestations": "required"},
         {"user": "somebody"},
         {"password": ""},
@@ -380,8 +383,8 @@ def test_stopped(number: signal.Signals, scripted: StartIndex, tmp_path: Path) -
     index = scripted(script)
     dist, temp = tmp_path / "w" / "dist", tmp_path / "temp"
     temp.mkdir()
-    files = [make_wheel(dist, name) for name in ("a", "b", "c")]
-    environ = environment(tmp_path / "w", temp, to(index.url))
+    files = [make_wheel(dist, tag=f"py3-none-manylinux_2_{number}_x86_64") for number in range(3)]
+    environ = environment(tmp_path / "w", temp, to(index.url) | {"parallel": "1"})
     process = subprocess.Popen([sys.executable, "-Im", "entrypoint"], env=environ, stdout=subprocess.PIPE)
     assert reached.wait(30)
     os.kill(process.pid, number)

@@ -140,20 +140,14 @@ def test_refused(name: str, text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("check-url", "https://index.example/simple/"),
         ("trusted-publishing", "always"),
         ("google-workload-identity-provider", "projects/1/locations/global/workloadIdentityPools/p/providers/x"),
         ("google-service-account", "a@b.iam.gserviceaccount.com"),
         ("google-audience", "x"),
         ("google-credentials-json", "{}"),
         ("keyring-provider", "subprocess"),
-        ("skip-existing", "true"),
         ("attestations", "required"),
         ("sigstore-trust-config", "trust.json"),
-        ("dry-run", "true"),
-        ("parallel", "8"),
-        ("wait-for-index", "60"),
-        ("retries", "3"),
     ],
 )
 def test_of_later_versions(name: str, text: str) -> None:

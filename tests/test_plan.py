@@ -6,16 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.distribution import collect
-from entrypoint.index import locate
-from entrypoint.plan import Plan, bytes_shown, make
+from entrypoint.plan import Lenience, bytes_shown
 from tests.distributions import make_sdist, make_wheel, truncated
-
-
-def planned(folder: Path, *, strict: bool = False, verify_metadata: bool = True, name: str = "pypi") -> Plan:
-    """Plan what is in a folder."""
-    index = locate(name=name, url=None, workspace=folder).index
-    return make(index, collect(["."], folder).found, strict=strict, verify_metadata=verify_metadata)
+from tests.plans import GENERIC, PYPI, planned
 
 
 def test_all_problems_of_all_files(tmp_path: Path) -> None:
@@ -39,7 +32,7 @@ def test_all_problems_of_all_files(tmp_path: Path) -> None:
 def test_levels(strict: bool, verify_metadata: bool, warnings: int, problems: int, tmp_path: Path) -> None:
     """`strict` makes problems of warnings; without `verify-metadata` what an index may yet take is a warning."""
     make_wheel(tmp_path, headers=[("Requires-Python", "x"), ("Unknown-Field", "x")])
-    plan = planned(tmp_path, strict=strict, verify_metadata=verify_metadata)
+    plan = planned(tmp_path, lenience=Lenience(strict, verify_metadata))
     assert len([note for note in plan.notes if note.level == "warning"]) == warnings
     assert len(plan.problems) == problems
 
@@ -47,21 +40,21 @@ def test_levels(strict: bool, verify_metadata: bool, warnings: int, problems: in
 def test_what_no_index_takes_stays_an_error(tmp_path: Path) -> None:
     """A file that cannot be read is an error whatever the user says."""
     truncated(make_wheel(tmp_path))
-    assert len(planned(tmp_path, verify_metadata=False).problems) == 1
+    assert len(planned(tmp_path, lenience=Lenience(verify_metadata=False)).problems) == 1
 
 
 def test_disagreement(tmp_path: Path) -> None:
     """A file name that says another name or version than the metadata is an error for each."""
     make_wheel(tmp_path).rename(tmp_path / "other-2.0-py3-none-any.whl")
-    titles = [problem.title for problem in planned(tmp_path).problems]
-    assert titles == [f"File name and metadata disagree about the {field}" for field in ("name", "version")]
+    rules = [problem.rule for problem in planned(tmp_path).problems]
+    assert rules == ["wheel-layout", "name", "version"]
 
 
 @pytest.mark.parametrize(("file", "inside"), [("1.0", "1.0.0"), ("1.0rc1", "1.0-rc.1"), ("1.0", "v1.0")])
 def test_equal_versions(file: str, inside: str, tmp_path: Path) -> None:
     """Two spellings of one version agree."""
     make_wheel(tmp_path, version=inside).rename(tmp_path / f"demo_pkg-{file}-py3-none-any.whl")
-    assert planned(tmp_path).problems == ()
+    assert planned(tmp_path, GENERIC).problems == ()
 
 
 def test_newer_than_the_index_takes(tmp_path: Path) -> None:
@@ -76,9 +69,8 @@ def test_lines(tmp_path: Path) -> None:
     """The plan names index, releases and files with their sizes, in the order of sending."""
     make_sdist(tmp_path)
     make_wheel(tmp_path)
-    lines = "\n".join(planned(tmp_path).lines())
-    words = ["TestPyPI", "demo-pkg 1.0", "demo_pkg-1.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz"]
-    lines = "\n".join(planned(tmp_path, name="testpypi").lines())
+    words = ["PyPI", "demo-pkg 1.0", "demo_pkg-1.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz"]
+    lines = "\n".join(planned(tmp_path, PYPI).lines())
     assert [lines.index(word) for word in words] == sorted(lines.index(word) for word in words)
 
 

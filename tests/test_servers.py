@@ -24,22 +24,9 @@ def test_pypiserver(pypiserver: PypiServer, project: str, tmp_path: Path, publis
     assert ours.status == 0
     assert ours.outputs["outcome"] == "published"
     assert ours.states == {wheel.name: "uploaded", sdist.name: "uploaded"}
-    assert len(ours.messages("notice")) == 2
+    assert sum("is uploaded to" in message for message in ours.messages("notice")) == 2
     assert ours.summary.count("✅ uploaded") == 2
     published(pypiserver.simple_url, wheel, sdist)
-
-
-def test_pypiserver_says_that_the_name_is_taken(pypiserver: PypiServer, project: str, tmp_path: Path) -> None:
-    """A second run fails for each file in the server's words, and says what to do."""
-    make_wheel(tmp_path / "w" / "dist", project)
-    inputs = to(pypiserver)
-    assert publish(tmp_path / "w", inputs).status == 0
-    again = publish(tmp_path / "w", inputs)
-    assert again.status == 1
-    assert again.titles == ["The index already has a file of this name"]
-    (reason,) = again.reasons.values()
-    assert "answered 409: Package" in reason
-    assert "already exists!" in reason
 
 
 @pytest.mark.parametrize("kind", ["volatile", "non_volatile"])
@@ -51,19 +38,6 @@ def test_devpi(devpi: Devpi, kind: str, project: str, tmp_path: Path, published:
     assert ours.status == 0
     assert set(ours.states.values()) == {"uploaded"}
     published(index.simple_url, wheel, sdist)
-
-
-def test_devpi_keeps_the_reason_in_the_reason_phrase(devpi: Devpi, project: str, tmp_path: Path) -> None:
-    """Other content under a published name is refused by a non-volatile index, and its words are found."""
-    index = devpi.non_volatile
-    inputs = to(index)
-    make_wheel(tmp_path / "w" / "dist", project)
-    assert publish(tmp_path / "w", inputs).status == 0
-    make_wheel(tmp_path / "w" / "dist", project, description="changed")
-    again = publish(tmp_path / "w", inputs)
-    assert again.status == 1
-    assert again.titles == ["The index already has a file of this name"]
-    assert "already exists in non-volatile index" in "".join(again.reasons.values())
 
 
 def test_tls_with_a_private_authority(
@@ -140,7 +114,7 @@ def test_every_kind_of_metadata(pypiserver: PypiServer, project: str, tmp_path: 
 def test_the_ecosystem(
     pypiserver: PypiServer, released: Callable[[str], Path], filename: str, tmp_path: Path, published: Published
 ) -> None:
-    """Real wheels and sdists, as their projects released them, are published without a complaint."""
+    """Real wheels and sdists, as their projects released them, are published; what is said is known to be true."""
     path = released(filename)
     (tmp_path / "w" / "dist").mkdir(parents=True)
     (tmp_path / "w" / "dist" / filename).symlink_to(path)
@@ -152,8 +126,18 @@ def test_the_ecosystem(
         inputs["verify-metadata"] = "false"
     ours = publish(tmp_path / "w", inputs)
     assert ours.status == 0
-    assert len(ours.messages("warning")) == ("verify-metadata" in inputs)
+    warnings = {remark["rule"] for remark in ours.report["remarks"] if remark["level"] == "warning"}
+    assert warnings == WARNINGS.get(filename, set())
     published(pypiserver.simple_url, path)
+
+
+WARNINGS = {
+    "colorama-0.3.9-py2.py3-none-any.whl": {"metadata", "content-type"},
+    "six-1.16.0-py2.py3-none-any.whl": {"content-type"},
+    "six-1.16.0.tar.gz": {"content-type"},
+    "argparse-1.4.0.tar.gz": {"content-type"},
+}
+"""What is to be said of files of the ecosystem: they are older than Description-Content-Type."""
 
 
 def _renamed(metadata: bytes, name: str) -> bytes:

@@ -68,6 +68,11 @@ def basic(index: Index, user: str, password: str, source: str) -> Credential:
     return Credential(index.origin, source, f"Basic {token}", (password, token))
 
 
+def nobody(index: Index, source: str) -> Credential:
+    """Make a credential that adds nothing."""
+    return Credential(index.origin, source, None)
+
+
 def resolve(context: Context, providers: tuple[Provider, ...]) -> Credential:
     """Find the credential to upload with. Raises `CredentialError` when there is none, or half of one."""
     for provider in providers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from entrypoint.credentials import Context, Credential, basic
+from entrypoint.credentials import Context, Credential, basic, nobody
 from entrypoint.errors import CredentialError, Note
 
 ANONYMOUS = "anonymous"
@@ -14,7 +14,7 @@ def anonymous(context: Context) -> Credential | None:
     """Send no credential where the user says that the index takes none."""
     if context.user != ANONYMOUS or context.password:
         return None
-    return Credential(context.index.origin, "none (`user: anonymous`)", None)
+    return nobody(context.index, "none (`user: anonymous`)")
 
 
 def user_and_password(context: Context) -> Credential | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -11,9 +11,10 @@ from typing import Literal, TypedDict
 from entrypoint.distribution import Collection, Distribution, Found
 from entrypoint.errors import Note, PublishError, Unavailable
 from entrypoint.index import Index
-from entrypoint.plan import Plan
-from entrypoint.runner import shortened, visible
-from entrypoint.upload import Outcome, State
+from entrypoint.plan import LEFT_ALONE, LEFT_ALONE_TIP, Action, Plan
+from entrypoint.runner import Level, shortened, visible
+from entrypoint.stock import Match
+from entrypoint.upload import PUBLIC, Outcome, State
 
 TEXT_LIMIT = 1000
 """UTF-16 units of a sentence that comes from outside. It is cut after secrets were taken out, never before."""
@@ -23,20 +24,25 @@ SOMETHING_FAILED = 1
 NOTHING_SENT = 2
 """Exit status: no upload request was made, and something is wrong."""
 
-PUBLIC: frozenset[State] = frozenset({"uploaded", "accepted", "already-present"})
-"""States of a file that is on the index, or will be."""
 GOOD: frozenset[State] = PUBLIC | {"skipped", "planned"}
 """States that leave nothing to be done."""
 
 
+RUN_AGAIN = "Run the job again: it finds out what the index has, and sends what is missing."
+
 INTERRUPTED = Unavailable(
     "Stopped while a file was being sent",
     "The run was stopped during this upload; the index may have stored the file or not.",
-    "Look at the project's page, then run the job again to send what is missing.",
+    RUN_AGAIN,
 )
 
-
-RUN_AGAIN = "Run the job again to send what is missing."
+PLANNED: Mapping[Action, State] = {
+    "upload": "not-attempted",
+    "already-present": "already-present",
+    "skip": "skipped",
+    "conflict": "conflict",
+}
+"""What is planned for a file → its state, when the plan holds and nothing else became of it."""
 REPORT_IT = "The log has the traceback: please report it with the version of the action to the project's issue tracker."
 
 
@@ -72,11 +78,12 @@ class ReleaseRecord(TypedDict):
 class Remark(TypedDict):
     """Something a user has to know: a title, what was seen, what to do (empty where nothing)."""
 
-    level: Literal["error", "warning", "notice"]
+    level: Level
     title: str
     detail: str
     tip: str
     path: str | None
+    rule: str | None
 
 
 @dataclass
@@ -86,6 +93,8 @@ class Ledger:
     index: Index | None = None
     collection: Collection | None = None
     plan: Plan | None = None
+    settled: Literal["", "dry-run", "publish"] = ""
+    """What is done with the plan, once it is known that nothing is wrong with it."""
     notes: list[Note] = field(default_factory=list)
     problems: list[PublishError] = field(default_factory=list)
     outcomes: dict[Path, Outcome] = field(default_factory=dict)
@@ -114,6 +123,10 @@ class Report:
     title: str
     upload_url: str
     stopped_by: str | None
+    next_step: str
+    """What to do now, in a sentence or two; empty where nothing is left to be done."""
+    on_index: int
+    """Files that are known to be on the index, with these bytes."""
     releases: list[ReleaseRecord]
     files: list[FileRecord]
     remarks: list[Remark]
@@ -136,16 +149,25 @@ def make(ledger: Ledger, redact: Callable[[str], str]) -> Report:
     files = [_record(ledger, found[path], ready.get(path), clean) for path in dict.fromkeys([*ready, *found])]
     status = _exit_status(ledger, files)
     sent = any(file["state"] in {"uploaded", "accepted"} for file in files)
+    there = _on_index(ledger)
     return Report(
-        outcome="failed" if status else "published" if sent else "unchanged",
+        outcome="failed"
+        if status
+        else "dry-run"
+        if ledger.settled == "dry-run"
+        else "published"
+        if sent
+        else "unchanged",
         exit_status=status,
         index=index.name if index else "",
         title=clean(index.title) if index else "the index",
         upload_url=clean(index.shown) if index else "",
         stopped_by=ledger.stopped_by.name if ledger.stopped_by else None,
+        next_step=clean(_next_step(ledger, there)) if status else "",
+        on_index=len(there),
         releases=list(_releases(ledger.plan, clean)) if ledger.plan else [],
         files=files,
-        remarks=[_remark(each, clean) for each in _said(ledger)],
+        remarks=[_cleaned(each, clean) for each in _said(ledger)],
     )
 
 
@@ -176,47 +198,94 @@ def _record(ledger: Ledger, found: Found, distribution: Distribution | None, cle
         attempts=outcome.attempts if outcome else 0,
         seconds=outcome.seconds if outcome else 0.0,
         url=ledger.index.page(name, version) if ledger.index else None,
-        remote_sha256=None,
+        remote_sha256=_remote_sha256(ledger, found),
         attestations=[],
     )
+
+
+def _remote_sha256(ledger: Ledger, found: Found) -> str | None:
+    if (outcome := ledger.outcomes.get(found.path)) and outcome.remote_sha256:
+        return outcome.remote_sha256
+    step = ledger.plan.steps.get(found.path) if ledger.plan else None
+    return step.look.sha256 if step else None
 
 
 def _verdict(ledger: Ledger, found: Found, outcome: Outcome | None) -> tuple[State, str | None]:
     """Give state and reason of a file."""
     if outcome:
         return outcome.state, outcome.error.detail if outcome.error else outcome.reason
-    own = [problem for problem in ledger.problems if problem.path == found.shown]
-    if own:
-        return "failed", " ".join(problem.detail for problem in own)
+    step = ledger.plan.steps.get(found.path) if ledger.plan else None
+    if own := [problem for problem in ledger.problems if problem.path == found.shown]:
+        reason = " ".join(problem.detail for problem in own)
+        return "conflict" if step and step.action == "conflict" else "failed", reason
+    if step and ledger.settled and step.action != "upload":
+        return PLANNED[step.action], step.reason
+    if ledger.settled == "dry-run":
+        return "planned", None
     if ledger.stopped_by:
         return "not-attempted", f"Not sent: the run was stopped by {ledger.stopped_by.name} before its turn."
-    return "not-attempted", "Not sent: something else was wrong, and nothing is sent before all is right."
+    same = " The index has the same bytes already." if step and step.look.match is Match.SAME else ""
+    return "not-attempted", f"Not sent: something else was wrong, and nothing is sent before all is right.{same}"
+
+
+def _on_index(ledger: Ledger) -> set[Path]:
+    """Find the files that are known to be on the index with these bytes, whether this run sent them or not."""
+    steps = ledger.plan.steps if ledger.plan else {}
+    return {path for path, step in steps.items() if step.look.match is Match.SAME} | {
+        path for path, outcome in ledger.outcomes.items() if outcome.state in PUBLIC
+    }
+
+
+def _next_step(ledger: Ledger, there: set[Path]) -> str:
+    """Say what to do about files that are missing on the index, and by when."""
+    errors = [*ledger.problems, *(each.error for each in ledger.outcomes.values() if each.error)]
+    if all(isinstance(each, Unavailable) for each in errors) and not ledger.crash:
+        advice = "Run the job again to send the rest."
+    else:
+        advice = "Put right what is said below, then run the job again: it sends only what is missing."
+    closing = " ".join(_closing(ledger.plan, there)) if ledger.plan and there else ""
+    return f"{advice} {closing}".strip()
+
+
+def _closing(plan: Plan, there: set[Path]) -> Iterator[str]:
+    for release in plan.releases:
+        public = [each.found.path in there for each in release.distributions]
+        if any(public) and not all(public) and (day := plan.closes(release)):
+            yield f"{plan.index.title} closes {release.name} {release.version} on {day:%Y-%m-%d}."
 
 
 def _said(ledger: Ledger) -> Iterator[Remark]:
     """Yield everything there is to say, the worst first."""
     if ledger.crash:
-        yield Remark(level="error", title="A bug in publish-action", detail=ledger.crash, tip=REPORT_IT, path=None)
+        yield _new("error", "A bug in publish-action", ledger.crash, REPORT_IT)
     if ledger.stopped_by:
-        title, detail = f"Stopped by {ledger.stopped_by.name}", "The job was cancelled, or its machine is going down."
-        yield Remark(level="error", title=title, detail=detail, tip=RUN_AGAIN, path=None)
+        detail = "The job was cancelled, or its machine is going down."
+        yield _new("error", f"Stopped by {ledger.stopped_by.name}", detail, RUN_AGAIN)
     for problem in ledger.problems:
-        yield Remark(level="error", title=problem.title, detail=problem.detail, tip=problem.tip, path=problem.path)
+        yield _new("error", problem.title, problem.detail, problem.tip, problem.path, problem.rule)
     for outcome in ledger.outcomes.values():
+        path = outcome.distribution.found.shown
         if error := outcome.error:
-            path = outcome.distribution.found.shown
-            yield Remark(level="error", title=error.title, detail=error.detail, tip=error.tip, path=path)
+            yield _new("error", error.title, error.detail, error.tip, path)
+        elif outcome.state == "skipped":
+            yield _new("warning", LEFT_ALONE, outcome.reason or "", LEFT_ALONE_TIP, path)
     for note in ledger.notes:
-        yield Remark(level=note.level, title=note.title, detail=note.detail, tip=note.tip, path=note.path)
+        yield _new(note.level, note.title, note.whole, note.tip, note.path, note.rule)
 
 
-def _remark(remark: Remark, clean: Callable[[str], str]) -> Remark:
-    return Remark(
-        level=remark["level"],
-        title=clean(remark["title"]),
-        detail=clean(remark["detail"]),
-        tip=clean(remark["tip"]),
-        path=clean(remark["path"]) if remark["path"] else None,
+def _new(level: Level, title: str, detail: str, tip: str, path: str | None = None, rule: str = "") -> Remark:
+    return Remark(level=level, title=title, detail=detail, tip=tip, path=path, rule=rule or None)
+
+
+def _cleaned(remark: Remark, clean: Callable[[str], str]) -> Remark:
+    path = clean(remark["path"]) if remark["path"] else None
+    return _new(
+        remark["level"],
+        clean(remark["title"]),
+        clean(remark["detail"]),
+        clean(remark["tip"]),
+        path,
+        remark["rule"] or "",
     )
 
 

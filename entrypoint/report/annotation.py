@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from entrypoint.report import NOTHING_SENT, PUBLIC, Remark, Report
+from entrypoint.report import GOOD, NOTHING_SENT, Remark, Report
 from entrypoint.runner import Level
+from entrypoint.upload import PUBLIC
 
 SHOWN = 10
 """Annotations of each level that GitHub shows for one step (actions/runner, 2026-08); the rest is only in the log."""
@@ -46,6 +47,8 @@ def headline(report: Report) -> str:
         return f"Published to {report.title}"
     if report.outcome == "unchanged":
         return f"Nothing to send to {report.title}"
+    if report.outcome == "dry-run":
+        return f"Dry run: nothing is wrong, and nothing was sent to {report.title}"
     if report.stopped_by:
         return f"Stopped by {report.stopped_by} while publishing to {report.title}"
     if report.exit_status == NOTHING_SENT:
@@ -54,20 +57,28 @@ def headline(report: Report) -> str:
 
 
 def state_of_things(report: Report) -> str:
-    """Say which files are public, which are not, and what that means for another run."""
+    """Say how many files are public, which are not, and what to do about that."""
     if not report.files:
         return "No file was looked at."
     total = _files(len(report.files))
-    if not any(file["attempts"] for file in report.files):
-        return f"This run uploaded none of {total}."
-    missing = [file["filename"] for file in report.files if file["state"] not in PUBLIC | {"skipped"}]
+    if report.outcome == "dry-run":
+        return f"To be sent: {report.count('planned')} of {total}."
+    missing = [file["filename"] for file in report.files if file["state"] not in GOOD]
     if not missing:
-        return f"On the index: {len(report.files)} of {total}."
+        skipped = report.count("skipped")
+        left = f" Left alone, with other content there: {skipped}." if skipped else ""
+        return f"On the index: {report.count(*PUBLIC)} of {total}.{left}"
+    if not any(file["attempts"] for file in report.files):
+        return f"{report.on_index} of {total} {_be(report.on_index)} public, none by this run. {report.next_step}"
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-    public = report.count(*PUBLIC)
     return (
-        f"Confirmed by the index in this run: {public} of {total}. Not confirmed: {', '.join(missing[:SHOWN])}{more}."
+        f"{report.on_index} of {total} {_be(report.on_index)} public. "
+        f"Not published: {', '.join(missing[:SHOWN])}{more}. {report.next_step}"
     )
+
+
+def _be(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _files(number: int) -> str:

@@ -2,36 +2,70 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import httpx
 
-from entrypoint.client import failure
+from entrypoint.client import failure, retry_after
 from entrypoint.distribution import Distribution, Release
 from entrypoint.errors import DistributionError, PublishError, Unreachable
 from entrypoint.index import Index, Verdict
+from entrypoint.index.urls import origin
 from entrypoint.upload import answer, form, meaning
 from entrypoint.upload.multipart import Multipart
-from entrypoint.upload.outcome import Outcome, Scope
+from entrypoint.upload.outcome import Scope
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one try to send a file came to."""
+
+    verdict: Verdict
+    error: PublishError | None
+    """What it means if it stays at that; `None` where the file is taken."""
+    scope: Scope = Scope.FILE
+    status: int | None = None
+    retry_after: float | None = None
+    """Seconds that the server asked to wait."""
+    again: bool = False
+    """Whether another try may end otherwise."""
+    unsure: bool = False
+    """Whether the file may be stored all the same."""
+    requests: int = 1
+    """Upload requests begun: two where one was redirected."""
+
+
 class Api:
     """How an index takes releases. This protocol has no transaction: opening and leaving a release does nothing."""
 
-    index: Index
-    http: httpx.Client
-    credential: httpx.Auth
-    clock: Callable[[], float] = field(default=time.monotonic)
-    """Seconds."""
+    def __init__(self, index: Index, http: httpx.Client, credential: httpx.Auth) -> None:
+        self.index = index
+        self.http = http
+        self.credential = credential
+        self.url = index.upload_url
+        """Where uploads go, as the index has shown it."""
+        self._redirected = threading.Lock()
 
     @contextmanager
     def open(self, release: Release) -> Iterator[Session]:  # noqa: ARG002 - Upload API 2.0 will open a session for it
         """Begin a release; leaving the block publishes what was uploaded in it."""
         yield Session(self)
+
+    def follow(self, url: str, said: answer.Answer) -> bool:
+        """Tell whether an upload to `url` has to be repeated, to the `url` of this object, which is set for it.
+
+        307 and 308 keep the method and the body (RFC 9110, 15.4.8 and 15.4.9). They are followed within the origin
+        only, where the credential may go, and once: what the first one says is remembered for all files.
+        """
+        if said.status not in (307, 308) or url != self.index.upload_url or not _within(self.index, said.location):
+            return False
+        with self._redirected:
+            if self.url == url:
+                self.url = said.location or url
+            return self.url != url
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,43 +74,59 @@ class Session:
 
     api: Api
 
-    def upload(self, distribution: Distribution) -> Outcome:
-        """Send one file and say what became of it; what goes wrong is part of the answer."""
-        start = self.api.clock()
-        outcome = self._attempt(distribution)
-        return replace(outcome, attempts=1, seconds=round(self.api.clock() - start, 3))
-
-    def _attempt(self, distribution: Distribution) -> Outcome:
-        api, path = self.api, distribution.found.path
+    def attempt(self, distribution: Distribution) -> Attempt:
+        """Send one file once and say what came of it; what goes wrong is part of the answer."""
+        body = Multipart(form.fields(distribution), distribution.found.path, distribution.found.size)
+        requests = 0
         try:
-            body = Multipart(form.fields(distribution), path, distribution.found.size)
-            request = api.http.build_request("POST", api.index.upload_url, content=body, headers=body.headers)
-            response = api.http.send(request, auth=api.credential, stream=True)
-            try:
-                said = answer.read(response)
-            finally:
-                response.close()
+            while True:
+                url, requests = self.api.url, requests + 1
+                response, said = self._post(url, body)
+                if not self.api.follow(url, said):
+                    return self._judged(distribution, response, said, requests)
         except httpx.TransportError as error:
-            lost = failure(error, api.index.upload_url)
-            return Outcome(distribution, "failed", lost, scope=_reach(lost))
+            lost = failure(error, self.api.index.upload_url)
+            unsure, scope = (False, Scope.INDEX) if isinstance(lost, Unreachable) else (True, Scope.FILE)
+            return Attempt(Verdict.UNAVAILABLE, lost, scope, again=lost.again, unsure=unsure, requests=requests)
         except (DistributionError, OSError) as error:
-            return Outcome(distribution, "failed", _unreadable(error))
-        return self._judge(distribution, said)
+            return Attempt(Verdict.REFUSED, _unreadable(error), requests=requests)
 
-    def _judge(self, distribution: Distribution, said: answer.Answer) -> Outcome:
+    def _post(self, url: str, body: Multipart) -> tuple[httpx.Response, answer.Answer]:
+        request = self.api.http.build_request("POST", url, content=body, headers=body.headers)
+        response = self.api.http.send(request, auth=self.api.credential, stream=True)
+        try:
+            return response, answer.read(response)
+        finally:
+            response.close()
+
+    def _judged(
+        self, distribution: Distribution, response: httpx.Response, said: answer.Answer, requests: int
+    ) -> Attempt:
         verdict = self.api.index.verdict(said.status, said.said)
         if verdict is Verdict.STORED:
-            return Outcome(distribution, "uploaded", status=said.status)
-        if verdict is Verdict.ACCEPTED:
-            reason = "The index has taken the file and stores it later; only its simple index will tell."
-            return Outcome(distribution, "accepted", reason=reason, status=said.status)
+            return Attempt(verdict, None, status=said.status, requests=requests)
         error, scope = meaning.explain(self.api.index, verdict, said, distribution.found.size)
-        return Outcome(distribution, "failed", error, status=said.status, scope=scope)
+        return Attempt(
+            verdict,
+            error,
+            scope,
+            said.status,
+            retry_after(response),
+            again=verdict in (Verdict.UNAVAILABLE, Verdict.RACED),
+            unsure=verdict is Verdict.UNAVAILABLE and said.status not in NOT_STORED,
+            requests=requests,
+        )
 
 
-def _reach(lost: PublishError) -> Scope:
-    """Tell how far it reaches: a server that is not there is not there for the other files either."""
-    return Scope.INDEX if isinstance(lost, Unreachable) else Scope.FILE
+NOT_STORED = frozenset({408, 425, 429})
+"""Statuses that say that the request was not even looked at (RFC 9110, 15.5.9; RFC 8470, 5.2; RFC 6585, 4)."""
+
+
+def _within(index: Index, location: str | None) -> bool:
+    try:
+        return location is not None and "@" not in location and origin(location) == index.origin
+    except (KeyError, ValueError):  # no http URL, no port
+        return False
 
 
 def _unreadable(error: DistributionError | OSError) -> DistributionError:

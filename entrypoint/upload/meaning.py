@@ -20,6 +20,8 @@ class Meaning(NamedTuple):
     tip: str
 
 
+_MISNAMED = ("The index does not take the project name", "Choose another project name.")
+
 MEANINGS = {
     Verdict.UNCONFIRMED: Meaning(
         Refused,
@@ -31,9 +33,17 @@ MEANINGS = {
         Refused,
         Scope.FILE,
         "The index already has a file of this name",
-        "If this is a second run of the same release, the file may be the same: compare its sha256 with the index's. "
-        "If not, give the release a new version; a published file is not replaced.",
+        "If it is the same file, nothing is left to be done. If not, give the release a new version: a published file "
+        "is not replaced. `check-url` lets the next run compare the two.",
     ),
+    Verdict.USED: Meaning(
+        Refused,
+        Scope.FILE,
+        "The file name was used before",
+        "Give the release a new version: the name of a deleted file is never free again.",
+    ),
+    Verdict.RACED: Meaning(Refused, Scope.PROJECT, *_MISNAMED),
+    Verdict.MISNAMED: Meaning(Refused, Scope.PROJECT, *_MISNAMED),
     Verdict.REFUSED: Meaning(
         Refused, Scope.FILE, "The index refused the file", "Correct what it names, build again and run the job again."
     ),
@@ -72,13 +82,12 @@ MEANINGS = {
         Unavailable,
         Scope.FILE,
         "The index could not answer",
-        "The file may have been stored all the same: look at the project's page, then run the job again.",
+        "Run the job again: it finds out what the index has, and sends what is missing.",
     ),
 }
 """For every verdict that is no success."""
 
 TIPS = (
-    ("previously used by a file that has since been deleted", "Release a new version: a deleted name is never free."),
     ("only one sdist may be uploaded", "Remove one of the two sdists, or release a new version."),
     ("older than 14 days", "Release a new version: PyPI closes a release 14 days after its first file."),
     ("is not a valid metadata version", "Build with an older build backend, or wait until the index knows it."),
@@ -97,12 +106,6 @@ TIPS = (
     ("verified primary email", "The owner of the token verifies the e-mail address of the account."),
     ("two-factor authentication", "The owner of the token enables two-factor authentication."),
     ("too many new projects", "Wait: PyPI limits how many projects a user may create in a day."),
-    ("too similar to an existing project", "Choose another project name."),
-    (
-        "conflicts with an existing project",
-        "Run the job again, in case two jobs created the project at once; else choose another project name.",
-    ),
-    ("isn't allowed", "Choose another project name."),
     ("file too large", "Ask PyPI for a higher limit for this project (https://docs.pypi.org/project-management/)."),
     ("project size too large", "Delete old releases or ask PyPI for a higher limit for the project."),
     ("digest supplied does not match", "The file changed on its way: run the job again."),

@@ -11,6 +11,9 @@ from entrypoint.errors import PublishError
 
 State = Literal["uploaded", "accepted", "already-present", "skipped", "conflict", "failed", "not-attempted", "planned"]
 
+PUBLIC: frozenset[State] = frozenset({"uploaded", "accepted", "already-present"})
+"""States of a file that is on the index, or will be."""
+
 
 class Scope(enum.Enum):
     """How far the reason of a failure reaches."""
@@ -37,3 +40,7 @@ class Outcome:
     seconds: float = 0.0
     scope: Scope = Scope.FILE
     """What else cannot go on for the same reason."""
+    weary: bool = False
+    """Whether it failed for want of an answer, though it was tried as often as may be."""
+    remote_sha256: str | None = None
+    """What the index has under the name, hex, where it was asked and said so."""

@@ -174,6 +174,8 @@ class ScriptedIndex:
     port: int
     requests: list[Request] = field(default_factory=list)
     """In the order in which their heads arrived."""
+    reads: list[Request] = field(default_factory=list)
+    """GET requests, of an index that answers them apart."""
     failed_handshakes: list[ssl.SSLError | OSError] = field(default_factory=list)
     """Of an `https` index: clients that went away before they said anything, mostly for the certificate."""
 
@@ -213,8 +215,12 @@ def endless(piece: bytes = b"x" * 65536) -> Iterable[bytes]:
 
 
 @contextmanager
-def scripted_index(answer: Script, *, https: ssl.SSLContext | None = None) -> Iterator[ScriptedIndex]:
+def scripted_index(
+    answer: Script, *, reads: Script | None = None, https: ssl.SSLContext | None = None
+) -> Iterator[ScriptedIndex]:
     """Run an index on loopback that does what `answer` says for each request, several at a time if the client wants it.
+
+    With `reads`, that says what to do about GET requests, which are then counted and kept apart.
 
     What the script raises (an `assert`, say) is answered with 500 and raised again when the index stops.
     """
@@ -222,7 +228,7 @@ def scripted_index(answer: Script, *, https: ssl.SSLContext | None = None) -> It
     port: int = listener.getsockname()[1]
     origin = f"http://{LOOPBACK}" if https is None else "https://localhost"
     index = ScriptedIndex(f"{origin}:{port}/", port)
-    server = _Server(listener, answer, https, index)
+    server = _Server(listener, answer, reads, https, index)
     server.start()
     try:
         yield index
@@ -246,9 +252,15 @@ class _Server:
     """Threads: one that accepts, and one per connection."""
 
     def __init__(
-        self, listener: socket.socket, script: Script, https: ssl.SSLContext | None, index: ScriptedIndex
+        self,
+        listener: socket.socket,
+        script: Script,
+        reads: Script | None,
+        https: ssl.SSLContext | None,
+        index: ScriptedIndex,
     ) -> None:
-        self.script = script
+        self._script = script
+        self._reads = reads
         self.index = index
         self.stopping = threading.Event()
         self.errors: list[Exception] = []
@@ -278,9 +290,17 @@ class _Server:
     def numbered(self, connection: int, line: str, headers: Sequence[tuple[str, str]]) -> Request:
         """Return a request with the next ordinal, and keep it."""
         with self._lock:
-            request = Request(len(self.index.requests) + 1, connection, line, headers)
-            self.index.requests.append(request)
+            apart = self._reads is not None and line.startswith("GET ")
+            kept = self.index.reads if apart else self.index.requests
+            request = Request(len(kept) + 1, connection, line, headers)
+            kept.append(request)
             return request
+
+    def script(self, request: Request) -> Answer:
+        """Say what to do about a request."""
+        if self._reads is not None and request.method == "GET":
+            return self._reads(request)
+        return self._script(request)
 
     def _spawn(self, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, name="scripted-index", daemon=True)

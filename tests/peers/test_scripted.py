@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import hashlib
 import http.client
@@ -25,6 +26,12 @@ from tests.peers.scripted import Answer, Cut, Request, endless, in_turn, json_an
 from tests.peers.tls import Authority
 
 Fields = list[tuple[str, str]]
+
+
+@pytest.fixture
+def scripted(scripted: StartIndex) -> StartIndex:
+    """Return a function that starts an index of which reads are requests like all others: it is what is tested."""
+    return functools.partial(scripted, reads=None)
 
 
 @pytest.fixture

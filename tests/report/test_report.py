@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
@@ -16,11 +17,12 @@ from entrypoint.distribution import Collection, Distribution, Found, releases
 from entrypoint.errors import Note, PublishError, Refused
 from entrypoint.index import Index, locate
 from entrypoint.metadata import CoreMetadata
-from entrypoint.plan import Plan
+from entrypoint.plan import Plan, Step
 from entrypoint.report import Ledger, Report, make, progress
 from entrypoint.report.annotation import SHOWN, selected
 from entrypoint.report.outputs import FILES_LIMIT, document, outputs
 from entrypoint.report.summary import summary
+from entrypoint.stock import Look, Match
 from entrypoint.upload import Outcome, State
 from tests.line import declared_outputs, schema
 
@@ -32,14 +34,15 @@ def distribution(name: str, filename: str | None = None) -> Distribution:
     path = Path("/w/dist") / (filename or f"{name}-1.0-py3-none-any.whl")
     found = Found(path, f"dist/{path.name}", "wheel", name, "1.0", "py3", 1000)
     fields = {"metadata-version": ("2.1",), "name": (name,), "version": ("1.0",)}
-    return Distribution(found, CoreMetadata(fields, ""), "a" * 64, "b" * 64)
+    return Distribution(found, CoreMetadata(fields, ""), "c" * 64, "a" * 64, "b" * 64)
 
 
 def ledger(*files: Distribution, index: Index | None = PYPI) -> Ledger:
     """Give what is known before anything is sent."""
     known = Ledger(index=index, collection=Collection(tuple(each.found for each in files), (), ()))
     if index:
-        known.plan = Plan(index, releases(files), (), ())
+        steps = {each.found.path: Step(each, "upload", Look(Match.ABSENT)) for each in files}
+        known.plan = Plan(index, releases(files), steps, {}, (), (), skip_existing=False, made=datetime.now(UTC))
     return known
 
 

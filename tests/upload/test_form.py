@@ -10,6 +10,7 @@ from packaging.metadata import RawMetadata
 from entrypoint.distribution import collect, read
 from entrypoint.upload.form import FIELDS, fields
 from tests.distributions import make_sdist, make_wheel, samples
+from tests.plans import GENERIC
 
 REPEATED = {
     "classifiers",
@@ -35,7 +36,7 @@ REPEATED = {
 def form(path: Path) -> list[tuple[str, str]]:
     """Give the text parts for a file."""
     (found,) = collect([path.name], path.parent).found
-    return fields(read(found)[0])
+    return fields(read(found, GENERIC)[0])
 
 
 def values(parts: list[tuple[str, str]], name: str) -> list[str]:

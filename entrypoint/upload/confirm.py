@@ -1,0 +1,63 @@
+"""Confirmation: waiting until the index serves what was sent to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, repeat
+
+from entrypoint.errors import Note, Refused
+from entrypoint.patience import PAUSES, Clock
+from entrypoint.plan import differs
+from entrypoint.stock import Look, Match, Stock
+from entrypoint.upload.outcome import PUBLIC, Outcome
+
+
+def confirm(
+    outcomes: Sequence[Outcome], stock: Stock, clock: Clock, seconds: float
+) -> tuple[list[Outcome], list[Note]]:
+    """Look for the public files until all are served with their hash, or so many seconds have gone by.
+
+    Gives the outcomes that are known better now, and a warning for each file that the index does not show in time.
+    """
+    deadline = clock.seconds() + seconds
+    waiting = [outcome for outcome in outcomes if outcome.state in PUBLIC]
+    settled: list[Outcome] = []
+    for pause in chain(PAUSES, repeat(PAUSES[-1])):
+        looks = stock.looks([outcome.distribution for outcome in waiting])
+        judged = [_judged(outcome, look) for outcome, look in zip(waiting, looks, strict=True)]
+        settled += [each for each in judged if each]
+        waiting = [outcome for outcome, known in zip(waiting, judged, strict=True) if known is None]
+        left = deadline - clock.seconds()
+        if not waiting or left <= 0 or not stock.known:
+            break
+        clock.sleep(min(pause, left))
+    return settled, list(_late(waiting, seconds, stock))
+
+
+def _judged(outcome: Outcome, look: Look) -> Outcome | None:
+    """Tell what a look says about a file that was sent; `None`: nothing yet."""
+    outcome = replace(outcome, remote_sha256=look.sha256)
+    if look.match is Match.OTHER:
+        return _wrong(replace(outcome, state="conflict"), differs(outcome.distribution, look))
+    if look.match is not Match.SAME or look.remote is None:
+        return None
+    served, distribution = look.remote.core_metadata, outcome.distribution
+    if distribution.found.kind == "wheel" and served and served != distribution.metadata_sha256:
+        seen = f"METADATA in the file has sha256 {distribution.metadata_sha256}, that on the index {served}."
+        return _wrong(replace(outcome, state="failed"), seen)
+    return replace(outcome, state="uploaded") if outcome.state == "accepted" else outcome
+
+
+def _wrong(outcome: Outcome, seen: str) -> Outcome:
+    tip = "Do not use this release: yank it, find out who else writes to the index, and give it a new version."
+    return replace(outcome, error=Refused("The index serves something else", seen, tip))
+
+
+def _late(outcomes: Sequence[Outcome], seconds: float, stock: Stock) -> Iterator[Note]:
+    why = f"within {seconds:.0f} s" if stock.known else ", for it is not known where its simple index is"
+    tip = "Look again later, before something else relies on it." if stock.known else "Give `check-url`."
+    for outcome in outcomes:
+        found = outcome.distribution.found
+        title, detail = "Not visible yet", f"The index was not seen to serve {found.filename} {why}."
+        yield Note("warning", title, detail.replace(" ,", ","), found.shown, tip)
