@@ -52,7 +52,7 @@ def connect(
     try:
         return httpx.Client(
             transport=transport,
-            verify=_trust(environ, urls),
+            verify=_trust(environ, urls if transport is None else ()),  # a transport has its own
             headers={"User-Agent": USER_AGENT, "Accept": ACCEPT, "Accept-Encoding": "identity"},
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT)),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=CONNECTIONS),

@@ -179,7 +179,7 @@ def examined(status: int, raw: str, temp: Path, environ: Mapping[str, str]) -> R
     }
     assert not console.dropped, "annotations past GitHub's limit"
     assert all(group.closed for group in console.groups)
-    jsonschema.validate(report, schema())
+    validator().validate(report)
     assert set(outputs) == set(declared_outputs())
     assert report["exit_status"] == status
     assert (outputs["outcome"] == "failed") == (status != 0)
@@ -212,6 +212,12 @@ def schema() -> Any:
     """Read the report's schema out of its documentation."""
     text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
     return json.loads(text.partition("## Schema")[2].partition("```json\n")[2].partition("```")[0])
+
+
+@cache
+def validator() -> jsonschema.Draft202012Validator:
+    """Make what reports are checked with."""
+    return jsonschema.Draft202012Validator(schema())
 
 
 @cache

@@ -103,7 +103,7 @@ class Session:
         self, distribution: Distribution, response: httpx.Response, said: answer.Answer, requests: int
     ) -> Attempt:
         verdict = self.api.index.verdict(said.status, said.said)
-        if verdict is Verdict.STORED:
+        if verdict in (Verdict.STORED, Verdict.ACCEPTED):
             return Attempt(verdict, None, status=said.status, requests=requests)
         error, scope = meaning.explain(self.api.index, verdict, said, distribution.found.size)
         return Attempt(
