@@ -19,25 +19,16 @@ from typing import BinaryIO
 from packaging.utils import parse_wheel_filename
 
 from entrypoint.archive import rules, zips
-from entrypoint.archive.contents import (
-    BLOCK,
-    JSON_LIMIT,
-    Contents,
-    about_names,
-    bounded_metadata,
-    holds_key,
-    not_one,
-)
+from entrypoint.archive.contents import METADATA_LIMIT, Contents, Suspects, about_names, bounded_metadata, not_one
 from entrypoint.errors import Note
 from entrypoint.index import Index
-from entrypoint.metadata import METADATA_LIMIT
 from entrypoint.rule import some
 
 TEXT_LIMIT = 2**20
 """Bytes of WHEEL and of entry_points.txt that are read."""
 
-RECORD_LIMIT = 32 * 2**20
-"""Bytes of RECORD that are read: a line of 300 for each of `zips.MEMBERS_LIMIT` members."""
+RECORD_LIMIT = 16 * 2**20
+"""Bytes of RECORD that are read: a line of 200 for each of `zips.MEMBERS_LIMIT` members."""
 
 UNLISTED = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s"})
 """Members that RECORD lists without a hash, or not at all."""
@@ -45,63 +36,45 @@ UNLISTED = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s"})
 HASHES = frozenset({"sha256", "sha384", "sha512"})
 """What RECORD may hash with: sha256 or better."""
 
-CODE_LIMIT = 5 * 2**20
-"""Bytes of a module that are searched for the marks of obfuscators, as PyPI's server does."""
-
-MARKS = {
-    b"__pyarmor_enter__": "PyArmor-encrypted content is not allowed.",
-    b"__pyarmor_exit__": "PyArmor-encrypted content is not allowed.",
-    b"---BEGIN PYE FILE---": "SourceDefender-encrypted content is not allowed.",
-}
-"""What obfuscators leave in modules → PyPI's answer."""
-
 UNPACKED_LIMIT = 64 * 2**20
 RATIO_LIMIT = 50
 """Bytes unpacked, and times the size of the file, that PyPI's server takes."""
 
+Infos = Sequence[zipfile.ZipInfo]
+
 
 def read(source: BinaryIO, size: int, filename: str, index: Index) -> Contents:
     """Read a wheel. Raises `DistributionError` when it has no metadata, and whatever `zipfile` raises."""
-    zips.check_directory(source, size)
-    with zipfile.ZipFile(source) as archive:
-        infos = files(archive)
-        names = tuple(info.filename for info in infos)
-        found = [name for name in names if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
-        if len(found) != 1:
-            raise not_one(found, "*.dist-info/METADATA")
-        metadata = bounded_metadata(_head(archive, found[0], METADATA_LIMIT))
-        root = found[0].rpartition("/")[0]
-        notes = [*framing(source, size, index), *about_names(names, index), *_layout(root, names, filename, index)]
-        members, odd = readable(infos, size, index)
-        notes += odd
-        notes += _members(archive, members, root, index)
-        texts = {name: _head(archive, f"{root}/{name}", TEXT_LIMIT) for name in ("WHEEL", "entry_points.txt")}
+    infos = zips.members(source)
+    names = tuple(info.filename for info in infos)
+    found = [info for info in infos if re.fullmatch(r"[^/]+\.dist-info/METADATA", info.filename)]
+    if len(found) != 1:
+        raise not_one([info.filename for info in found], "*.dist-info/METADATA")
+    metadata = bounded_metadata(zips.head(source, found[0], METADATA_LIMIT))
+    root = found[0].filename.rpartition("/")[0]
+    notes = [*framing(source, size, index), *about_names(names, index), *_layout(root, names, filename, index)]
+    members, odd = readable(infos, size, index)
+    notes += odd
+    notes += _members(source, infos, members, root, index)
+    texts = {name: _text(source, infos, f"{root}/{name}", TEXT_LIMIT) for name in ("WHEEL", "entry_points.txt")}
     return Contents(metadata, root, names, {name: text for name, text in texts.items() if text}, tuple(notes))
 
 
-def files(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Give the members that are no directories. Raises `DistributionError` when there are too many."""
-    infos = [info for info in archive.infolist() if not info.is_dir()]
-    if len(infos) > zips.MEMBERS_LIMIT:
-        raise zips.too_many(f"It has {len(infos)} members.")
-    return infos
-
-
-def readable(infos: Sequence[zipfile.ZipInfo], size: int, index: Index) -> tuple[list[zipfile.ZipInfo], list[Note]]:
+def readable(infos: Infos, size: int, index: Index) -> tuple[Infos, list[Note]]:
     """Give the members that can be read in reasonable time and memory, and what is to be said of the others."""
-    unpacked = sum(info.file_size for info in infos)
-    notes: list[Note] = []
+    unpacked, packed = sum(info.file_size for info in infos), sum(info.compress_size for info in infos)
+    if packed > size:
+        seen = f"Its members lie over each other: they claim {packed} bytes of {size}. They were not read."
+        return [], list(rules.UNREADABLE.broken(index, seen, "Invalid distribution file. None"))
     if unpacked > max(UNPACKED_LIMIT, RATIO_LIMIT * size):
         seen = f"{unpacked} bytes come out of {size}, {unpacked // size} times as many. The members were not read."
-        notes += rules.RATIO.broken(
-            index, seen, f"Invalid distribution file. File exceeds compression ratio of {RATIO_LIMIT}"
-        )
-        return [], notes
-    known = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-    if strange := [info.filename for info in infos if info.compress_type not in known]:
+        said = f"Invalid distribution file. File exceeds compression ratio of {RATIO_LIMIT}"
+        return [], list(rules.RATIO.broken(index, seen, said))
+    notes: list[Note] = []
+    if strange := [info.filename for info in infos if info.compress_type not in zips.KNOWN]:
         said = "Invalid distribution file. File does not use a supported compression type"
         notes += rules.COMPRESSION.broken(index, f"{some(strange)}.", said)
-    return [info for info in infos if info.compress_type in known], notes
+    return [info for info in infos if info.compress_type in zips.KNOWN], notes
 
 
 def framing(source: BinaryIO, size: int, index: Index) -> Iterator[Note]:
@@ -136,22 +109,19 @@ def _same_name(root: str, filename: str) -> bool:
         return False
 
 
-def _members(archive: zipfile.ZipFile, infos: Sequence[zipfile.ZipInfo], root: str, index: Index) -> Iterator[Note]:
+def _members(source: BinaryIO, infos: Infos, members: Infos, root: str, index: Index) -> Iterator[Note]:
     """Read every member once: can it be read, is its hash that of RECORD, and what is in it that must not be."""
-    listed, notes = _record(archive, root, index)
+    listed, notes = _record(source, infos, root, index)
     yield from notes
-    looks = [_look(archive, info, (listed or {}).get(info.filename, "")) for info in infos]
+    suspects = Suspects()
+    looks = [_look(source, info, (listed or {}).get(info.filename, ""), suspects) for info in members]
     if damaged := [f"{look.name} ({look.damage})" for look in looks if look.damage]:
         yield from rules.UNREADABLE.broken(index, f"{some(damaged)}.", "Invalid distribution file. None")
     if unlike := [look.name for look in looks if look.unlike]:
         yield from rules.RECORD.broken(index, f"The content is not what RECORD hashed: {some(unlike)}.")
-    if listed is not None and infos:
-        yield from _listing(listed, [look.name for look in looks], root, index)
-    if keys := [look.name for look in looks if look.key]:
-        yield from rules.KEY_FILE.broken(index, f"{some(keys)}.")
-    for mark, said in MARKS.items():
-        if marked := [look.name for look in looks if look.mark == mark]:
-            yield from rules.OBFUSCATED.broken(index, f"{some(marked)}.", f"Invalid distribution file. {said}")
+    if listed is not None:
+        yield from _listing(listed, [info.filename for info in infos], root, index)
+    yield from suspects.notes(index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,52 +133,46 @@ class _Look:
     """Why it cannot be read; empty where it can."""
     unlike: bool = False
     """Whether its hash is another one than in RECORD."""
-    key: bool = False
-    mark: bytes = b""
 
 
-def _look(archive: zipfile.ZipFile, info: zipfile.ZipInfo, listed: str) -> _Look:
+def _look(source: BinaryIO, info: zipfile.ZipInfo, listed: str, suspects: Suspects) -> _Look:
     """Read a member; `listed` is what RECORD has for it, `algorithm=digest`."""
-    name, head = info.filename, b""
+    name, kept = info.filename, io.BytesIO()
     algorithm, _, wanted = listed.partition("=")
     value = hashlib.new(algorithm) if algorithm in HASHES else None
-    limit = CODE_LIMIT if name.endswith((".py", ".pye")) else JSON_LIMIT if name.endswith(".json") else 0
+    keeps = suspects.wanted(name, info.file_size)
     try:
-        with archive.open(info) as member:
-            while block := member.read(BLOCK):
-                if value:
-                    value.update(block)
-                if len(head) < limit:
-                    head += block[: limit - len(head)]
-    except Exception as error:  # noqa: BLE001 - zipfile and zlib have a dozen kinds for damage
+        for block in zips.blocks(source, info):
+            if value:
+                value.update(block)
+            if keeps:
+                kept.write(block)
+    except Exception as error:  # noqa: BLE001 - struct and zlib have a dozen kinds for damage
         return _Look(name, f"{type(error).__name__}: {error}")
+    if keeps:
+        suspects.look(name, kept.getvalue())
     digest = base64.urlsafe_b64encode(value.digest()).rstrip(b"=").decode() if value else ""
-    mark = next((mark for mark in MARKS if mark in head), b"") if limit == CODE_LIMIT else b""
-    key = limit == JSON_LIMIT and info.file_size <= limit and holds_key(head)
-    return _Look(name, unlike=value is not None and digest != wanted.rstrip("="), key=key, mark=mark)
+    return _Look(name, unlike=value is not None and digest != wanted.rstrip("="))
 
 
-def _head(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """Read a member up to one byte more than the limit; nothing where there is none."""
-    try:
-        member = archive.open(name)
-    except KeyError:
-        return b""
-    with member:
-        return member.read(limit + 1)
+def _text(source: BinaryIO, infos: Infos, name: str, limit: int) -> bytes:
+    """Read a member up to the first block over the limit; nothing where there is none."""
+    info = next((info for info in reversed(infos) if info.filename == name), None)
+    return zips.head(source, info, limit) if info else b""
 
 
-def _record(archive: zipfile.ZipFile, root: str, index: Index) -> tuple[Mapping[str, str] | None, list[Note]]:
+def _record(source: BinaryIO, infos: Infos, root: str, index: Index) -> tuple[Mapping[str, str] | None, list[Note]]:
     """Read RECORD: name → `algorithm=digest`, empty where it needs none; `None` where there is none to read."""
     listed: dict[str, str] = {}
     weak: list[str] = []
     try:
-        data = _head(archive, f"{root}/RECORD", RECORD_LIMIT)
+        data = _text(source, infos, f"{root}/RECORD", RECORD_LIMIT)
         if not data:
             return None, []
-        if len(data) > RECORD_LIMIT:
-            raise ValueError(f"it is longer than {RECORD_LIMIT // 2**20} MiB")  # noqa: TRY301 - read like broken CSV
-        for row in csv.reader(io.StringIO(data.decode("utf-8"), newline="")):
+        if len(data) > RECORD_LIMIT or data.count(b"\n") + data.count(b"\r") > 3 * zips.MEMBERS_LIMIT:
+            seen = f"it is longer than {RECORD_LIMIT // 2**20} MiB, or than {zips.MEMBERS_LIMIT} lines"
+            raise ValueError(seen)  # noqa: TRY301 - read like broken CSV
+        for row in csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")):
             if row:
                 name, digest = row[0], row[1] if len(row) > 1 else ""
                 listed[name] = digest

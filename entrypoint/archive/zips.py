@@ -7,29 +7,116 @@ APPNOTE.TXT 6.3.10.
 
 from __future__ import annotations
 
+import io
 import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from entrypoint.errors import DistributionError
 
-MEMBERS_LIMIT = 100_000
+BLOCK = 2**20
+"""Bytes of a member that are read at once."""
+
+MEMBERS_LIMIT = 80_000
 """Members of an archive that is read; the most on PyPI are some 60,000."""
 
-DIRECTORY_LIMIT = 12 * 2**20
-"""Bytes of a central directory that is read: with names of 80 characters, that of `MEMBERS_LIMIT` members."""
+NAMES_LIMIT = 12 * 2**20
+"""Bytes of a central directory, and of the names in a tar file, that are read: 150 for each of `MEMBERS_LIMIT`."""
 
-_LOCAL = struct.Struct("<2xHH4xLLLHH")  # flags, method, CRC-32, sizes packed and unpacked, lengths of name and extra
-_CENTRAL = struct.Struct("<4xHH4xLLLHHH8xL")  # the same, then length of the comment, and offset of the local header
+KNOWN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Methods of compression that are read; others unpack to any size at once."""
+
+_LOCAL = struct.Struct("<6xHH8xLLHH")  # flags, method, sizes packed and unpacked, lengths of name and extra
+_CENTRAL = struct.Struct("<8xHH8xLLHHH12x")  # the same, and the length of the comment
 _END = struct.Struct("<4xHHLLH")  # entries here, entries, size and offset of the central directory, comment
+_END_64 = struct.Struct("<12xQQQQ")  # the same without the comment
 _NO_ROOM = 0xFFFFFFFF
-"""A size or offset that stands in the ZIP64 extra field instead."""
-_DATA_DESCRIPTOR = 0x0008
+"""A size that stands in the ZIP64 extra field instead."""
+_ENCRYPTED, _DATA_DESCRIPTOR, _UTF_8 = 0x0001, 0x0008, 0x0800
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075
+_ZIP64_LENGTHS = (0, 8, 16, 24, 28)
+_UNPRINTABLE = bytes([*range(0x20), 0x7F])
 
 
 class _Truncated(Exception):  # noqa: N818 - never leaves this module
     pass
+
+
+class _Bounded:
+    """A file as `zipfile` reads it, which takes the whole central directory at once, as long as it claims to be."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.seek, self.tell = file.seek, file.tell
+        self._file = file
+
+    def read(self, length: int = -1) -> bytes:
+        if length > NAMES_LIMIT:
+            raise too_many(f"Its central directory claims {length} bytes.")
+        data = self._file.read(length)
+        if (count := data.count(b"PK\x01\x02")) > MEMBERS_LIMIT:
+            raise too_many(f"It has {count} members.")
+        return data
+
+
+def members(file: BinaryIO) -> list[zipfile.ZipInfo]:
+    """Give the members that are no directories. Raises `DistributionError` when there are too many."""
+    with zipfile.ZipFile(_Bounded(file)) as archive:
+        return [info for info in archive.infolist() if not info.is_dir()]
+
+
+def blocks(file: BinaryIO, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield the content of a member, block by block, and never more than its size.
+
+    Raises `BadZipFile`, `EOFError`, `ValueError` or `zlib.error` where it is damaged, at the end at the latest.
+    """
+    _to_content(file, info)
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS) if info.compress_type == zipfile.ZIP_DEFLATED else None
+    left, size, check, data = info.compress_size, 0, 0, b""
+    while size <= info.file_size and (not unpacker.eof if unpacker else left):
+        if left and not data:
+            data = file.read(min(left, BLOCK))
+            left -= len(data)
+        block = unpacker.decompress(data, min(BLOCK, info.file_size - size + 1)) if unpacker else data
+        if not block and not data:
+            raise EOFError("it ends too early")
+        data = unpacker.unconsumed_tail if unpacker else b""
+        size += len(block)
+        check = zlib.crc32(block, check)
+        yield block
+    if size != info.file_size or check != info.CRC:
+        raise zipfile.BadZipFile("its size or checksum is another one than the directory says")
+
+
+def head(file: BinaryIO, info: zipfile.ZipInfo, limit: int) -> bytes:
+    """Read a member, and stop when there is more than the limit. Raises as `blocks` does."""
+    data = io.BytesIO()
+    for block in blocks(file, info):
+        data.write(block)
+        if data.tell() > limit:
+            break
+    return data.getvalue()
+
+
+def _to_content(file: BinaryIO, info: zipfile.ZipInfo) -> None:
+    """Go to where the content of a member begins."""
+    if info.header_offset < 0:
+        raise zipfile.BadZipFile("the directory leads to before the file")
+    file.seek(info.header_offset)
+    header = file.read(_LOCAL.size)
+    if len(header) < _LOCAL.size or not header.startswith(b"PK\x03\x04"):
+        raise zipfile.BadZipFile("there is no member where the directory says")
+    flags, *_, name_length, extra_length = _LOCAL.unpack(header)
+    name = file.read(name_length).decode("utf-8" if flags & _UTF_8 else "cp437")
+    if name != info.orig_filename:
+        raise zipfile.BadZipFile(f"the directory calls it {info.orig_filename!r} and its own header {name!r}")
+    if info.flag_bits & _ENCRYPTED:
+        raise zipfile.BadZipFile("it is encrypted")
+    if info.compress_type not in KNOWN:
+        raise zipfile.BadZipFile(f"it is packed by method {info.compress_type}, and only deflate is read")
+    file.seek(extra_length, io.SEEK_CUR)
 
 
 @dataclass(slots=True)
@@ -47,7 +134,11 @@ class _Walk:
     start: int | None = None
     """Offset of the central directory."""
     stop: int | None = None
-    """Offset of what follows it."""
+    """Offset of what follows it in a ZIP64 file."""
+    end: tuple[int, ...] = ()
+    """What that says: entries, size and offset of the central directory."""
+    located: bool = False
+    """Whether the locator of that was passed."""
 
     def fault(self, words: str, name: bytes = b"") -> None:
         self.faults.setdefault(words, []).append(name.decode("utf-8", "replace"))
@@ -65,11 +156,14 @@ class _Walk:
             b"PK\x03\x04": self._file,
             b"PK\x01\x02": self._entry,
             b"PK\x06\x06": self._end_64,
-            b"PK\x06\x07": lambda: bool(self.take(16)),
+            b"PK\x06\x07": self._locator,
             b"PK\x05\x06": self._end,
         }
+        after_64 = (b"PK\x06\x07", b"PK\x05\x06")
         for _ in range(2 * MEMBERS_LIMIT + 3):
             signature = self.take(4)
+            if self.stop is not None and signature != after_64[self.located]:
+                break
             if signature not in readers:
                 self.fault("Unknown record signature")
                 return
@@ -78,12 +172,12 @@ class _Walk:
         self.fault("Malformed zip file")
 
     def _file(self) -> bool:
-        flags, _, _, packed, unpacked, name_length, extra_length = _LOCAL.unpack(self.take(26))
-        name, extra = self.take(name_length), self.take(extra_length)
-        sizes = self._extras(name, extra, [each for each in (unpacked, packed) if each == _NO_ROOM])
-        unpacked = sizes.pop(0) if unpacked == _NO_ROOM and sizes else unpacked
-        packed = sizes.pop(0) if packed == _NO_ROOM and sizes else packed
-        self._name(name)
+        flags, method, packed, unpacked, name_length, extra_length = _LOCAL.unpack(b"PK\x03\x04" + self.take(26))
+        data = self.take(name_length + extra_length)
+        name = data[:name_length]
+        self._characters(name)
+        if extra_length:
+            packed, unpacked = self._local_sizes(name, data[name_length:], method, packed, unpacked)
         if name in self.local:
             self.fault("Duplicate filename in local headers", name)
         self.local[name] = (packed, unpacked)
@@ -91,21 +185,21 @@ class _Walk:
             self.fault("ZIP contains a data descriptor", name)
             if not packed:
                 return False  # where the next record begins is only known from the central directory
-        if self.file.seek(packed, 1) > self.size:
+        if self.file.seek(packed, io.SEEK_CUR) > self.size:
             raise _Truncated
         return True
 
     def _entry(self) -> bool:
         if self.start is None:
             self.start = self.file.tell() - 4
-        _, _, _, packed, unpacked, name_length, extra_length, comment_length, _ = _CENTRAL.unpack(self.take(42))
-        name, extra = self.take(name_length), self.take(extra_length)
+        flags, _, packed, unpacked, *lengths = _CENTRAL.unpack(b"PK\x01\x02" + self.take(42))
+        name_length, extra_length, comment_length = lengths
+        data = self.take(sum(lengths))
+        name = data[:name_length]
         if comment_length:
-            self.take(comment_length)
             self.fault("Comment in central directory", name)
-        sizes = self._extras(name, extra, [each for each in (unpacked, packed) if each == _NO_ROOM])
-        unpacked = sizes.pop(0) if unpacked == _NO_ROOM and sizes else unpacked
-        packed = sizes.pop(0) if packed == _NO_ROOM and sizes else packed
+        if extra_length:
+            packed, unpacked = _central_sizes(data[name_length:][:extra_length], packed, unpacked)
         if name in self.central:
             self.fault("Duplicate filename in central directory", name)
         self.central.add(name)
@@ -116,26 +210,44 @@ class _Walk:
             self.fault("Mis-matched data size", name)
         elif self.local[name][1] != unpacked:
             self.fault("Mis-matched file size", name)
+        if not flags & _UTF_8 and not name.isascii():
+            self.fault("Filename not in central directory", name)  # readers take it for another alphabet
         return True
 
     def _end_64(self) -> bool:
         self.stop = self.file.tell() - 4
-        length, *_ = struct.unpack("<Q", self.take(8))
-        if length != 44:  # noqa: PLR2004 - APPNOTE 4.3.14.1: the size of the fixed part
+        (length,) = struct.unpack("<Q", self.take(8))
+        if length != _END_64.size:
             self.fault("ZIP64 extensible data not allowed")
             return False
-        self.take(44)
+        here, *said = _END_64.unpack(self.take(length))
+        if here != said[0]:
+            raise _Truncated
+        self.end = tuple(said)
+        return True
+
+    def _locator(self) -> bool:
+        _, offset, _ = struct.unpack("<LQL", self.take(16))
+        if self.stop is None:
+            raise _Truncated
+        if offset != self.stop:
+            self.fault("Mis-matched EOCD64 record and locator offset")
+            return False
+        self.located = True
         return True
 
     def _end(self) -> bool:
         stop = self.file.tell() - 4 if self.stop is None else self.stop
-        _, entries, size, offset, comment_length = _END.unpack(self.take(18))
+        here, entries, size, offset, comment_length = _END.unpack(self.take(18))
         start = stop if self.start is None else self.start
-        if entries not in (self.entries, 0xFFFF):
+        if here != entries:
+            raise _Truncated
+        entries, size, offset = self.end or (entries, size, offset)
+        if entries != self.entries:
             self.fault("Mismatched central directory records")
-        if offset not in (start, _NO_ROOM):
+        if offset != start:
             self.fault("Mismatched central directory offset")
-        if size not in (stop - start, _NO_ROOM):
+        if size != stop - start:
             self.fault("Mismatched central directory size")
         self.take(comment_length)
         if self.file.read(1):
@@ -144,29 +256,54 @@ class _Walk:
             self.fault("Filename not in central directory", name)
         return False
 
-    def _extras(self, name: bytes, extra: bytes, wanted: list[int]) -> list[int]:
-        """Give the sizes that the ZIP64 extra field holds, in its order."""
+    def _local_sizes(self, name: bytes, extra: bytes, method: int, packed: int, unpacked: int) -> tuple[int, int]:
+        """Give the sizes as PyPI reads them: packed from the ZIP64 extra field as soon as there is one."""
         seen: set[int] = set()
-        sizes: list[int] = []
-        while len(extra) >= 4:  # noqa: PLR2004 - header ID and length, two bytes each
-            kind, length = struct.unpack_from("<HH", extra)
+        for kind, data in _fields(extra):
             if kind in seen and kind in (_ZIP64, _UNICODE_PATH):
                 self.fault("Invalid duplicate extra in local file", name)
             seen.add(kind)
-            if kind == _ZIP64:
-                count = min(len(wanted), length // 8, (len(extra) - 4) // 8)
-                sizes = list(struct.unpack_from(f"<{count}Q", extra, 4))
-            extra = extra[4 + length :]
-        return sizes
+            if kind == _UNICODE_PATH:
+                self._characters(data[5:], "Filename not valid UTF-8")
+            elif kind == _ZIP64:
+                sizes = struct.unpack_from(f"<{min(2, len(data) // 8)}Q", data)
+                if len(data) not in _ZIP64_LENGTHS or (not sizes and packed == _NO_ROOM):
+                    raise _Truncated
+                if len(sizes) == 1 and method != zipfile.ZIP_STORED:
+                    raise _Truncated
+                packed = sizes[-1] if sizes else packed
+                unpacked = sizes[0] if sizes and unpacked == _NO_ROOM else unpacked
+        return packed, unpacked
 
-    def _name(self, name: bytes) -> None:
-        try:
-            text = name.decode("utf-8")
-        except UnicodeDecodeError:
-            self.fault("Filename not valid UTF-8", name)
-            return
-        if not text.isprintable():
+    def _characters(self, name: bytes, undecodable: str = "Filename not unicode") -> None:
+        if name.translate(None, _UNPRINTABLE) != name:
             self.fault("Invalid character in filename", name)
+        try:
+            name.decode("utf-8")
+        except UnicodeDecodeError:
+            self.fault(undecodable, name)
+
+
+def _central_sizes(extra: bytes, packed: int, unpacked: int) -> tuple[int, int]:
+    """Give the sizes of an entry: those that have no room in it are in the ZIP64 extra field, one after the other."""
+    data = next((data for kind, data in _fields(extra) if kind == _ZIP64), b"")
+    sizes = list(struct.unpack_from(f"<{len(data) // 8}Q", data))
+    unpacked = sizes.pop(0) if unpacked == _NO_ROOM and sizes else unpacked
+    packed = sizes.pop(0) if packed == _NO_ROOM and sizes else packed
+    return packed, unpacked
+
+
+def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the extra fields of a record: what they are, and their data."""
+    at = 0
+    while at < len(extra):
+        if len(extra) - at < 4:  # noqa: PLR2004 - header ID and length, two bytes each
+            raise _Truncated
+        kind, length = struct.unpack_from("<HH", extra, at)
+        at += 4 + length
+        if at > len(extra):
+            raise _Truncated
+        yield kind, extra[at - length : at]
 
 
 def faults(file: BinaryIO, size: int) -> dict[str, list[str]]:
@@ -174,23 +311,9 @@ def faults(file: BinaryIO, size: int) -> dict[str, list[str]]:
     walk = _Walk(file, size)
     try:
         walk.walk()
-    except (_Truncated, OSError, OverflowError, struct.error):
+    except (_Truncated, OSError, OverflowError, ValueError):
         walk.fault("Malformed zip file")
     return walk.faults
-
-
-def check_directory(file: BinaryIO, size: int) -> None:
-    """Raise `DistributionError` when the central directory is out of all proportion: `zipfile` reads all of it."""
-    file.seek(max(0, size - 65_557))  # a comment of 65,535 bytes, and the record that it ends
-    tail = file.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at >= 0 and len(tail) >= at + 22:
-        _, _, length, _, _ = _END.unpack_from(tail, at + 4)
-        claimed = tail.rfind(b"PK\x06\x06", 0, at)
-        if length == _NO_ROOM and claimed >= 0 and len(tail) >= claimed + 48:
-            (length,) = struct.unpack_from("<Q", tail, claimed + 40)
-        if length > DIRECTORY_LIMIT:
-            raise too_many(f"Its central directory claims {length} bytes.")
 
 
 def too_many(seen: str) -> DistributionError:

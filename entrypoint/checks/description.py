@@ -6,11 +6,14 @@ description without a content type for reStructuredText (warehouse, 2026-08).
 
 from __future__ import annotations
 
-import io
+import json
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 from entrypoint.archive import Contents
@@ -19,11 +22,14 @@ from entrypoint.errors import Note
 from entrypoint.index import Index
 from entrypoint.rule import Rule
 
-RENDERED_LIMIT = 2**20
-"""Characters of a description that is rendered; docutils may take 10 s for as many."""
+RENDERED_LIMIT = 2**18
+"""Characters of a description that is rendered; docutils needs 3 s for half as many."""
 
-RENDER_SECONDS = 10.0
-"""For rendering one description: what its author wrote may cost anything."""
+SECONDS, SECONDS_PER = 2, 2**14
+"""Of computing for any description, and characters for each of which there is one more."""
+
+PATIENCE = 5
+"""Times the seconds of computing that are waited on a busy machine."""
 
 DESCRIPTION = Rule(
     "description",
@@ -49,9 +55,6 @@ NOT_RENDERED = Rule(
 
 _asking = threading.Lock()
 """Held while the cache is asked: the files of a release are read side by side, and share one description."""
-
-_rendering = threading.Lock()
-"""Held while docutils runs, which keeps roles and directives in global registries. One that never ends keeps it."""
 
 
 class Fault(NamedTuple):
@@ -83,35 +86,35 @@ def _fault(text: str) -> Fault | None:
     if len(text) > RENDERED_LIMIT:
         return Fault(NOT_RENDERED, f"It has {len(text)} characters; up to {RENDERED_LIMIT} are rendered.")
     with _asking:
-        return _asked(text)
+        return _rendered(text)
 
 
 @lru_cache(maxsize=16)
-def _asked(text: str) -> Fault | None:
-    if _rendering.locked():
-        return Fault(NOT_RENDERED, "docutils has not come to an end with another description yet.")
-    answers: list[Fault | None] = []
-
-    def render() -> None:
-        with _rendering:
-            answers.append(_rendered(text))
-
-    thread = threading.Thread(target=render, daemon=True)
-    thread.start()
-    thread.join(RENDER_SECONDS)
-    return answers[0] if answers else Fault(NOT_RENDERED, f"It was not rendered within {RENDER_SECONDS:.0f} s.")
-
-
 def _rendered(text: str) -> Fault | None:
-    from readme_renderer import rst  # noqa: PLC0415 - docutils takes 100 ms to import
-
-    messages = io.StringIO()
+    seconds = SECONDS + len(text) // SECONDS_PER
+    renderer = [sys.executable, "-I", "-X", "utf8", str(Path(__file__).with_name("renderer.py")), str(seconds)]
     try:
-        if rst.render(text, stream=messages) is not None:
-            return None
-    except Exception as error:  # noqa: BLE001 - docutils has bugs, and a description may find one
-        return Fault(NOT_RENDERED, f"docutils fails with it: {type(error).__name__}: {error}.")
-    first = " ".join(messages.getvalue().partition("\n\n")[0].split())  # after it comes what the message is about
+        done = subprocess.run(  # noqa: S603 - it is this program, and sees nothing of the environment
+            renderer,
+            check=False,
+            input=text.encode("utf-8", "replace"),
+            env={},
+            capture_output=True,
+            timeout=PATIENCE * seconds,
+        )
+        answer = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        return Fault(NOT_RENDERED, f"It was not rendered within {PATIENCE * seconds} s.")
+    except ValueError:  # ended by the system
+        return Fault(NOT_RENDERED, f"It was not rendered within {seconds} s of computing, or not within the memory.")
+    if "failure" in answer:
+        return Fault(NOT_RENDERED, f"docutils fails with it: {answer['failure']}.")
+    return _explained(answer["fault"]) if "fault" in answer else None
+
+
+def _explained(messages: str) -> Fault:
+    """Give the first of docutils' messages."""
+    first = " ".join(messages.partition("\n\n")[0].split())  # after it comes what the message is about
     place = re.match(r"<string>:(\d*): \([A-Z]+/\d\) ", first)  # some faults have no line
     if not place:
         return Fault(DESCRIPTION, first)

@@ -1,10 +1,10 @@
-"""How the description is rendered: once for all files, never for ever, one at a time."""
+"""How the description is rendered: once for all files, never for ever, apart from everything else."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 
 import pytest
 
@@ -16,15 +16,16 @@ from entrypoint.threads import side_by_side
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
     """Start and end without anything in the cache."""
-    description._asked.cache_clear()
+    description._rendered.cache_clear()
     yield
-    description._asked.cache_clear()
+    description._rendered.cache_clear()
 
 
 def test_once_for_all_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that are read side by side and share a description have it rendered once."""
     rendered: list[str] = []
 
+    @lru_cache
     def slowly(text: str) -> Fault:
         rendered.append(text)
         time.sleep(0.05)
@@ -35,24 +36,37 @@ def test_once_for_all_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rendered == ["same"]
 
 
-def test_never_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A description that does not come to an end is given up, and while it goes on no other one is begun."""
-    release = threading.Event()
+TWICE = "".join(f".. |a{number}| replace:: |a{number + 1}| |a{number + 1}|\n" for number in range(30))
+REPEATED = f".. |a| replace:: {'x' * 9000}\n\n" + "|a| " * 100 * 200
 
-    def endlessly(text: str) -> None:
-        if text == "endless":
-            release.wait(60)
 
-    monkeypatch.setattr(description, "_rendered", endlessly)
-    monkeypatch.setattr(description, "RENDER_SECONDS", 0.05)
-    try:
-        for text, seen in (("endless", "within 0 s"), ("endless", "within 0 s"), ("other", "another description")):
-            fault = description._fault(text)
-            assert fault is not None
-            assert fault.rule is NOT_RENDERED
-            assert seen in fault.seen
-    finally:
-        release.set()
-    with description._rendering:
-        pass
-    assert description._fault("third") is None
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        (f"{TWICE}.. |a30| replace:: x\n\n|a0|\n", "not rendered within"),
+        (REPEATED.replace("|a| |a| |a| |a| |a|", "|a|\n\n"), "docutils fails with it: MemoryError."),
+        ("".join(f"{' ' * depth}a\n\n" for depth in range(200)), "docutils fails with it: RecursionError: "),
+    ],
+    ids=["time", "memory", "depth"],
+)
+def test_never_for_ever(text: str, seen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A description on which docutils spends any time or memory is given up; others render after it."""
+    monkeypatch.setattr(description, "SECONDS", 2)
+    fault = description._fault(text)
+    assert fault is not None
+    assert fault.rule is NOT_RENDERED
+    assert seen in fault.seen
+    assert description._fault("A word.\n") is None
+
+
+def test_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What gets no processor is given up as well, though later."""
+    monkeypatch.setattr(description, "PATIENCE", 0.001)
+    fault = description._fault("A word.\n")
+    assert fault is not None
+    assert fault.rule is NOT_RENDERED
+
+
+def test_line_ends() -> None:
+    """Line ends of Windows and characters of any alphabet reach docutils as they are."""
+    assert description._fault("Zażółć\r\n======\r\n\r\n🚀 *日本語*\r\n") is None

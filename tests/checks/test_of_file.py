@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from entrypoint import checks, metadata
@@ -18,7 +18,7 @@ from entrypoint.checks import wheel
 from entrypoint.distribution import Distribution, Found
 from entrypoint.errors import DistributionError
 from entrypoint.index import Index
-from tests.checks import GENERIC, PYPI, of_files
+from tests.checks import GENERIC, PYPI, of_files, render_here
 from tests.distributions import Headers, core_metadata, make_sdist, make_wheel
 
 INFO = "demo_pkg-1.0.dist-info"
@@ -269,8 +269,8 @@ CASES = [
         "not-rendered",
         "warning",
         "warning",
-        described("a\n\n" * 400_000),
-        "1200000 characters; up to 1048576 are rendered",
+        described("a\n\n" * 100_000),
+        "300000 characters; up to 262144 are rendered",
     ),
     Case(
         "not-rendered",
@@ -519,7 +519,14 @@ HEADERS = st.lists(st.tuples(FIELDS, VALUES), max_size=8)
 INDEXES = st.sampled_from([PYPI, GENERIC])
 
 
-@settings(deadline=None, max_examples=300)
+@pytest.fixture
+def rendered_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no process for a description."""
+    render_here(monkeypatch)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.usefixtures("rendered_here")
 @given(HEADERS, st.text(max_size=40), st.sampled_from([WHEEL, "demo_pkg-1.0.tar.gz"]), INDEXES)
 @example([("Author-email", "(" * 5000)], "", WHEEL, PYPI)
 @example([("Project-URL", "a, https://[")], "`", WHEEL, PYPI)

@@ -1,4 +1,4 @@
-"""The rules and the table of them that people read."""
+"""The rules and the tables of them that people read."""
 
 from __future__ import annotations
 
@@ -8,29 +8,50 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from entrypoint import checks
+import entrypoint
+from entrypoint import archive, checks
 from entrypoint.rule import Rule
 
-TABLE = Path(__file__).parents[2] / "docs" / "preflight.md"
-ROW = re.compile(r"^\| `([\w-]+)` \| [^|]+ \| (\w+) \| (\w+) \|", re.MULTILINE)
+SOURCE = Path(entrypoint.__file__).parent
+TABLE = SOURCE.parent / "docs" / "preflight.md"
+ROW = re.compile(r"^\| `([\w-]+)` \| [^|]+ \| (\w+) \| (\w+) \| .*\|$", re.MULTILINE)
+NAMED = re.compile(r"""(?:\brule=|\b_error\(\s*)"([\w-]+)\"""")
+"""Where a note or an error gets the name of a rule that is no `Rule`."""
 
 
 def rules() -> Iterator[Rule]:
-    for module in pkgutil.iter_modules(checks.__path__, "entrypoint.checks."):
-        for name, value in vars(importlib.import_module(module.name)).items():
-            if isinstance(value, Rule) and name.isupper():
-                yield value
+    for package in (archive, checks):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if isinstance(value, Rule) and name.isupper():
+                    yield value
+
+
+def others() -> set[str]:
+    return {name for path in SOURCE.rglob("*.py") for name in NAMED.findall(path.read_text("utf-8"))}
+
+
+def rows() -> list[tuple[str, str, str]]:
+    return ROW.findall(TABLE.read_text("utf-8"))
 
 
 def test_names_are_unique() -> None:
     """A rule is known by its name."""
     names = [rule.name for rule in {id(rule): rule for rule in rules()}.values()]
     assert len(names) == len(set(names))
-    assert all(re.fullmatch("[a-z]+(-[a-z]+)*", name) for name in names)
+    assert not others() & set(names)
+    assert all(re.fullmatch("[a-z]+(-[a-z]+)*", name) for name in [*names, *others()])
 
 
-def test_table() -> None:
-    """docs/preflight.md has a row for each rule, with its levels."""
-    rows = {name: (pypi, elsewhere) for name, pypi, elsewhere in ROW.findall(TABLE.read_text("utf-8"))}
+def test_levels() -> None:
+    """docs/preflight.md has each rule with its levels."""
+    levels = {name: (pypi, elsewhere) for name, pypi, elsewhere in rows()}
     for rule in rules():
-        assert rows.get(rule.name) == (rule.pypi or "none", rule.elsewhere or "none"), rule.name
+        assert levels.get(rule.name) == (rule.pypi or "none", rule.elsewhere or "none"), rule.name
+
+
+def test_rows() -> None:
+    """Each name that a note or an error can carry has one row, and no row is about a rule that is gone."""
+    names = [name for name, _, _ in rows()]
+    assert len(names) == len(set(names))
+    assert set(names) == {rule.name for rule in rules()} | others()
