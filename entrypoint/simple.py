@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from typing import Any, Literal
-from urllib.parse import unquote, urldefrag, urlsplit
+from typing import Any, Literal, cast
+from urllib.parse import unquote, urlsplit
 
 import httpx
 from packaging.utils import (
@@ -45,8 +46,11 @@ _HTML = {
     "text/html",
     "application/xhtml+xml",
 }
-_HEX = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
-"""Hashes that are compared → their length in hex."""
+_HEX = {
+    name: f"[0-9a-f]{{{digits}}}"
+    for name, digits in {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}.items()
+}
+"""Hashes that are compared → their pattern in hex."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +83,25 @@ class Project:
     status: str = "active"
     """`active`, `archived`, `quarantined` or `deprecated` (PEP 792)."""
     status_reason: str = ""
-    _by_version: dict[Version, dict[object, RemoteFile]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _by_name: dict[object, RemoteFile] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """By the name itself, and by what it means."""
+    _by_version: dict[Version, list[RemoteFile]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for file in self.files:
-            if identity := _identity(file.filename):
-                project, version, rest = identity
-                if project == self.name:
-                    self._by_version.setdefault(version, {})[rest] = file
+            identity = _identity(file.filename)
+            if identity and identity[0] == self.name:
+                self._by_name.update({file.filename: file, identity: file})
+                self._by_version.setdefault(identity[1], []).append(file)
 
     def find(self, filename: str) -> RemoteFile | None:
-        """Find the file of a name; names are compared by what they mean (`Demo-1.0.tar.gz` is `demo-1.0.tar.gz`)."""
-        identity = _identity(filename)
-        return self._by_version.get(identity[1], {}).get(identity[2]) if identity else None
+        """Find the file of a name, else of one that means the same (`Demo-1.0.tar.gz` is `demo-1.0.tar.gz`)."""
+        return self._by_name.get(filename) or self._by_name.get(_identity(filename))
 
     def of_version(self, version: str) -> tuple[RemoteFile, ...]:
         """Give the files of a version (PEP 440 equality)."""
         try:
-            return tuple(self._by_version.get(Version(version), {}).values())
+            return tuple(self._by_version.get(Version(version), ()))
         except InvalidVersion:
             return ()
 
@@ -130,11 +133,11 @@ def read(http: httpx.Client, root: str, name: str, auth: httpx.Auth | None) -> P
                 response.close()
             if target.host != url.host:
                 return absent(name)
-            url = target
+            url = _followed(url, target)
     except httpx.TransportError as error:
         raise _while_reading(failure(error, str(url)), url) from error
-    except httpx.DecodingError as error:
-        raise _not_simple(url, f"it cannot be unpacked ({error})") from error
+    except httpx.InvalidURL as error:
+        raise _not_simple(url, "it redirects to something that is no URL") from error
     raise _not_simple(url, f"it redirects more than {REDIRECTS} times")
 
 
@@ -142,17 +145,20 @@ def digest(http: httpx.Client, file: RemoteFile, auth: httpx.Auth | None, limit:
     """Download a file and give its sha256, hex; `None` if it is longer than `limit` bytes or cannot be had."""
     import hashlib  # noqa: PLC0415 - few indexes give no hashes
 
-    url, value, left = httpx.URL(file.url), hashlib.sha256(), limit
+    value, left = hashlib.sha256(), limit
     try:
-        for _ in range(REDIRECTS + 1):
-            response = http.send(http.build_request("GET", url), auth=auth, stream=True)
+        url = httpx.URL(file.url)
+        for _ in range(REDIRECTS + 1 if _is_web(url) else 0):
+            request = http.build_request("GET", url, headers={"Accept": "*/*", "Accept-Encoding": "identity"})
+            response = http.send(request, auth=auth, stream=True)
             try:
                 if response.has_redirect_location:
-                    url = _target(response)
+                    url = _followed(url, _target(response))
                     continue
                 if response.status_code != httpx.codes.OK:
                     return None
-                for block in response.iter_bytes():
+                # As it comes, like pip: some servers call the gzip of an sdist an encoding, and it is part of the file.
+                for block in _raw(response):
                     value.update(block)
                     left -= len(block)
                     if left < 0:
@@ -160,7 +166,7 @@ def digest(http: httpx.Client, file: RemoteFile, auth: httpx.Auth | None, limit:
                 return value.hexdigest()
             finally:
                 response.close()
-    except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL, PublishError):
+    except (httpx.TransportError, httpx.InvalidURL, PublishError):
         pass
     return None
 
@@ -168,18 +174,26 @@ def digest(http: httpx.Client, file: RemoteFile, auth: httpx.Auth | None, limit:
 def names_project(root: str, name: str) -> bool:
     """Tell whether the last part of a root is the name of a project: perhaps it is that project's page."""
     last = unquote(urlsplit(root).path.rstrip("/").rpartition("/")[2])
-    return bool(last) and canonicalize_name(last) == canonicalize_name(name)
+    return last != "simple" and canonicalize_name(last) == canonicalize_name(name)
 
 
 def _target(response: httpx.Response) -> httpx.URL:
-    """Give where a redirect leads. Raises `Refused` where nobody should follow."""
-    try:
-        target = response.url.join(response.headers["location"])
-    except httpx.InvalidURL as error:
-        raise _not_simple(response.url, "it redirects to something that is no URL") from error
-    if target.scheme not in {"https", "http"} or (response.url.scheme, target.scheme) == ("https", "http"):
-        raise _not_simple(response.url, f"it redirects to {redacted(str(target))}, away from https")
-    return target.copy_with(username=None, password=None) if target.userinfo else target
+    """Give where a redirect leads. Raises `Refused` or `InvalidURL` where that is nothing on the web."""
+    target = response.url.join(response.headers["location"])
+    if not _is_web(target):
+        raise _not_simple(response.url, f"it redirects to {redacted(str(target))}, which is no web address")
+    return target
+
+
+def _followed(url: httpx.URL, target: httpx.URL) -> httpx.URL:
+    """Give what to ask for next. Raises `Refused` where nobody should follow."""
+    if (url.scheme, target.scheme) == ("https", "http"):
+        raise _not_simple(url, f"it redirects to {redacted(str(target))}, away from https")
+    return target.copy_with(username=None, password=None)
+
+
+def _is_web(url: httpx.URL) -> bool:
+    return url.scheme in {"https", "http"} and bool(url.host)
 
 
 def _project(name: str, response: httpx.Response) -> Project:
@@ -202,17 +216,40 @@ def _project(name: str, response: httpx.Response) -> Project:
         return _from_json(name, url, _body(response))
     if media_type in _HTML:
         return _from_html(name, url, _body(response).decode("utf-8", "replace"))
-    raise _not_simple(url, f"its type is {shortened(one_line(media_type), 80) or 'not told'}")
+    raise _not_simple(url, f"its type is {_quoted(media_type) if media_type else 'not told'}")
 
 
 def _body(response: httpx.Response) -> bytes:
     blocks, length = [], 0
-    for block in response.iter_bytes():
+    for block in _unpacked(response):
         blocks.append(block)
         length += len(block)
         if length > PAGE_LIMIT:
             raise _not_simple(response.url, f"it is longer than {PAGE_LIMIT // 2**20} MiB")
     return b"".join(blocks)
+
+
+def _raw(response: httpx.Response) -> Iterator[bytes]:
+    """Give a body as it is on the wire. Unlike `iter_raw` that works for a response, too, that was read before."""
+    yield from cast("httpx.SyncByteStream", response.stream)
+
+
+def _unpacked(response: httpx.Response) -> Iterator[bytes]:
+    """Unpack a body; httpx would unpack a bomb without a limit, and take the first half of a page for the whole."""
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding in {"", "identity"}:
+        yield from _raw(response)
+    elif coding in {"gzip", "x-gzip"}:
+        gzip = zlib.decompressobj(wbits=31)  # 31: with the header of gzip (documentation of zlib)
+        try:
+            for block in _raw(response):
+                yield gzip.decompress(block, PAGE_LIMIT + 1)
+        except zlib.error as error:
+            raise _not_simple(response.url, f"it cannot be unpacked ({error})") from error
+        if not gzip.eof or gzip.unused_data:
+            raise _not_simple(response.url, "it cannot be unpacked (it does not end where it should)")
+    else:
+        raise _not_simple(response.url, f"it is packed as {_quoted(coding)}, which was not asked for")
 
 
 def _from_json(name: str, url: httpx.URL, body: bytes) -> Project:
@@ -221,22 +258,30 @@ def _from_json(name: str, url: httpx.URL, body: bytes) -> Project:
     except (ValueError, RecursionError) as error:
         raise _not_simple(url, "its JSON is broken") from error
     match page:
-        case {"meta": {"api-version": str(version)}, "name": str(called), "files": list(files)}:
+        case {"meta": {"api-version": str(version)}}:
             _check_version(url, version)
+    match page:
+        case {"meta": {"api-version": str()}, "name": str(called), "files": list(files)} if all(map(_is_file, files)):
+            pass
         case _:
             raise _not_simple(url, "its JSON is not that of the simple API")
     if canonicalize_name(called) != name:
-        raise _not_simple(url, f"it is the page of {shortened(one_line(called), 80)!r}")
+        raise _not_simple(url, f"it is the page of {_quoted(called)}")
     status = page.get("project-status")
     status = status if isinstance(status, dict) else {}
-    listed = tuple(_file(each, url) for each in files if isinstance(each, dict) and _text(each.get("filename")))
     return Project(
         name,
         exists=True,
-        files=listed,
-        status=_text(status.get("status")).lower() or "active",
-        status_reason=_text(status.get("reason")),
+        files=tuple(_file(each, url) for each in files),
+        **_status(_text(status.get("status")), _text(status.get("reason"))),
     )
+
+
+def _is_file(entry: object) -> bool:
+    match entry:
+        case {"filename": str(filename)}:
+            return bool(filename)
+    return False
 
 
 def _file(entry: Mapping[str, Any], page: httpx.URL) -> RemoteFile:
@@ -254,13 +299,15 @@ def _file(entry: Mapping[str, Any], page: httpx.URL) -> RemoteFile:
     )
 
 
+def _status(status: str, reason: str) -> dict[str, str]:
+    return {"status": one_line(status).lower() or "active", "status_reason": shortened(one_line(reason), 200)}
+
+
 def _hashes(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     pairs = ((str(name).lower(), _text(digest).lower()) for name, digest in value.items())
-    return {
-        name: digest for name, digest in pairs if re.fullmatch(rf"[0-9a-f]{{{_HEX.get(name, 0)}}}", digest) and digest
-    }
+    return {name: digest for name, digest in pairs if name in _HEX and re.fullmatch(_HEX[name], digest)}
 
 
 def _text(value: object) -> str:
@@ -276,23 +323,26 @@ def _moment(text: str) -> datetime | None:
 
 
 def _joined(page: httpx.URL, url: str) -> str:
+    """Make a URL of a page absolute, and cut its fragment; empty if it is none."""
     try:
-        return urldefrag(str(page.join(url)))[0]
-    except httpx.InvalidURL:
+        return str(page.join(url)).partition("#")[0]
+    except (httpx.InvalidURL, ValueError):
         return ""
 
 
 def _from_html(name: str, url: httpx.URL, page: str) -> Project:
     found = _Page()
-    found.feed(page)
-    found.close()
+    try:
+        found.feed(page)
+        found.close()
+        base = httpx.URL(_joined(url, found.base) or url)
+    except (AssertionError, httpx.InvalidURL) as error:  # the first by html.parser, for `<![` and some names
+        raise _not_simple(url, "its HTML is broken") from error
     version = found.metas.get("pypi:repository-version")
     if version is not None:
         _check_version(url, version)
-    base = httpx.URL(_joined(url, found.base)) if found.base and _joined(url, found.base) else url
     files = tuple(_anchored(anchor, base) for anchor in found.anchors if _archive(anchor.filename))
-    own = [file for file in files if (identity := _identity(file.filename)) and identity[0] == name]
-    if not own:
+    if not any(_of_project(file.filename, name) for file in files):
         if found.password:
             raise _not_simple(url, "it is a page to sign in")
         if files or found.anchors:
@@ -303,9 +353,14 @@ def _from_html(name: str, url: httpx.URL, page: str) -> Project:
         name,
         exists=True,
         files=files,
-        status=found.metas.get("pypi:project-status", "active").lower(),
-        status_reason=found.metas.get("pypi:project-status-reason", ""),
+        **_status(found.metas.get("pypi:project-status", ""), found.metas.get("pypi:project-status-reason", "")),
     )
+
+
+def _of_project(filename: str, name: str) -> bool:
+    """Tell whether a file is one of a project; old kinds of files have names that cannot be told apart for sure."""
+    identity = _identity(filename)
+    return identity[0] == name if identity else canonicalize_name(filename).startswith(f"{name}-")
 
 
 @dataclass(slots=True)
@@ -315,10 +370,9 @@ class _Anchor:
 
     @property
     def filename(self) -> str:
-        """The text, else the end of the target."""
-        if _archive(text := self.text.strip()):
-            return text
-        return unquote(urlsplit(self.attributes.get("href", "")).path.rpartition("/")[2])
+        """The end of the target, like pip, else the text; the two are the same by PEP 503."""
+        end = unquote(re.split(r"[?#]", self.attributes["href"])[0].rpartition("/")[2])
+        return end if _archive(end) else self.text.strip()
 
 
 class _Page(HTMLParser):
@@ -362,16 +416,20 @@ class _Page(HTMLParser):
 
 def _anchored(anchor: _Anchor, base: httpx.URL) -> RemoteFile:
     attributes = anchor.attributes
-    url, fragment = urldefrag(attributes["href"])
     metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", ""))
     return RemoteFile(
         anchor.filename,
-        _joined(base, url),
-        _hashes(dict([fragment.split("&")[0].partition("=")[::2]])),
-        core_metadata=_hashes(dict([metadata.partition("=")[::2]])).get("sha256"),
+        _joined(base, attributes["href"]),
+        _pairs(attributes["href"].partition("#")[2]),
+        core_metadata=_pairs(metadata).get("sha256"),
         provenance=attributes.get("data-provenance") or None,
         yanked="data-yanked" in attributes,
     )
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Read the hashes of `sha256=…`, or of several such pairs with `&` between them."""
+    return _hashes(dict(pair.partition("=")[::2] for pair in text.split("&")))
 
 
 def _archive(filename: str) -> bool:
@@ -392,9 +450,11 @@ def _identity(filename: str) -> tuple[str, Version, object] | None:
 
 def _check_version(url: httpx.URL, version: str) -> None:
     if version.partition(".")[0] != "1":
-        raise _not_simple(
-            url, f"it speaks version {shortened(one_line(version), 20)} of the simple API, this program 1"
-        )
+        raise _not_simple(url, f"it speaks version {_quoted(version)} of the simple API, this program 1")
+
+
+def _quoted(text: str) -> str:
+    return repr(shortened(one_line(text), 80))
 
 
 UNKNOWN = "What the index has is not known, so nothing was sent."

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import httpx  # noqa: TC002 - the client needs it anyway
 
@@ -21,11 +23,18 @@ from entrypoint.patience import Patience
 from entrypoint.simple import Project, RemoteFile
 from entrypoint.threads import side_by_side
 
+A = TypeVar("A")
+
 READERS = 8
 """Projects that are read side by side."""
 
 DOWNLOAD_LIMIT = 256 * 2**20
 """Bytes of a file that is downloaded to be hashed, where the index gives no hash to compare with."""
+
+NO_HASH = (
+    "The index shows no hash to compare with, and no file that could be downloaded and hashed "
+    f"(up to {DOWNLOAD_LIMIT // 2**20} MiB)."
+)
 
 PROOFS = ("sha256", "sha512", "sha384")
 """Hashes that prove equality. Equal MD5 or SHA-1 prove nothing; unlike ones prove that the content differs."""
@@ -89,19 +98,13 @@ class Stock:
 
     def take(self, names: Sequence[str]) -> Inventory:
         """Read projects, several side by side; one that must be readable and is not, is a problem."""
-        for name in names:
-            self._cut_root(name)
-
-        def read(name: str) -> Project | PublishError | None:
-            try:
-                return self._patiently(name)
-            except PublishError as error:
-                return error
-
-        answers = dict(zip(names, side_by_side(read, names, READERS), strict=True))
-        problems = {each.detail: each for each in answers.values() if isinstance(each, PublishError)}
+        try:
+            side_by_side(self._cut_root, names, 1)
+        except Unavailable as error:
+            return Inventory({}, (error,))
+        answers = _answers(names, lambda name: self._patiently(partial(self._project, name)))
         projects = {name: each for name, each in answers.items() if not isinstance(each, PublishError)}
-        return Inventory(projects, tuple(problems.values()))
+        return Inventory(projects, _folded(answers))
 
     def look(self, distribution: Distribution) -> Look:
         """Ask the index once, now, what it has under the name of a file; a failure is part of the answer."""
@@ -109,15 +112,7 @@ class Stock:
 
     def looks(self, distributions: Sequence[Distribution]) -> list[Look]:
         """Do the same for several files: each project is read once."""
-
-        def read(name: str) -> Project | PublishError | None:
-            try:
-                return self._project(name)
-            except PublishError as error:
-                return error
-
-        names = sorted({each.found.project for each in distributions})
-        projects = dict(zip(names, side_by_side(read, names, READERS), strict=True))
+        projects = _answers(sorted({each.found.project for each in distributions}), self._project)
         return [self._seen(each, projects[each.found.project]) for each in distributions]
 
     def _seen(self, distribution: Distribution, project: Project | PublishError | None) -> Look:
@@ -132,24 +127,23 @@ class Stock:
         remote = project.find(distribution.found.filename)
         if remote is None:
             return Look(Match.ABSENT)
-        proofs = [name for name in PROOFS if name in remote.hashes]
         if remote.size not in (None, distribution.found.size) or any(
-            remote.hashes[name] != _digest(distribution, name) for name in remote.hashes if name in _KNOWN
+            digest != _digest(distribution, name) for name, digest in remote.hashes.items()
         ):
             return Look(Match.OTHER, remote)
-        if proofs:
+        if not remote.hashes.keys().isdisjoint(PROOFS):
             return Look(Match.SAME, remote)
         sha256 = simple.digest(self._http, remote, self._auth, DOWNLOAD_LIMIT)
         if sha256 is None:
-            return Look(Match.UNKNOWN, remote, "The index shows no hash to compare with, and no file to be hashed.")
+            return Look(Match.UNKNOWN, remote, NO_HASH)
         seen = replace(remote, hashes={**remote.hashes, "sha256": sha256})
         return Look(Match.SAME if sha256 == distribution.sha256 else Match.OTHER, seen)
 
-    def _patiently(self, name: str) -> Project | None:
+    def _patiently(self, read: Callable[[], A]) -> A:
         tried = 0
         while True:
             try:
-                return self._project(name)
+                return read()
             except Unavailable as error:
                 tried += 1
                 pause = self._patience.pause(tried, error.retry_after) if error.again else None
@@ -178,20 +172,50 @@ class Stock:
         if root is None or not simple.names_project(root, name):
             return
         above = f"{root.rstrip('/').rpartition('/')[0]}/"
+
+        def is_page() -> bool:
+            there = partial(simple.read, self._http, name=name, auth=self._auth)
+            return not there(root=root).exists and there(root=above).exists
+
         try:
-            if (
-                self._project(name) != simple.absent(name)
-                or not simple.read(self._http, above, name, self._auth).exists
-            ):
+            if not self._patiently(is_page):
                 return
+        except Unavailable:
+            raise  # unknown, which is not "no"
         except PublishError:
             return
         self._root = above
-        detail = f"`check-url`: it is the page of one project: `{redacted(root)}` is read as `{redacted(above)}`."
+        detail = f"The simple index: `{redacted(root)}` is the page of one project and is read as `{redacted(above)}`."
         self.notes.append(Note("notice", "A URL was repaired", detail))
 
 
-_KNOWN = {*PROOFS, "md5", "sha1", "sha224"}
+def _answers(names: Sequence[str], read: Callable[[str], Project | None]) -> dict[str, Project | PublishError | None]:
+    """Read projects, several side by side; a problem is an answer too."""
+
+    def one(name: str) -> Project | PublishError | None:
+        try:
+            return read(name)
+        except PublishError as error:
+            return error
+
+    return dict(zip(names, side_by_side(one, names, READERS), strict=True))
+
+
+def _folded(answers: Mapping[str, Project | PublishError | None]) -> tuple[PublishError, ...]:
+    """Give one problem where several projects have the same: their pages differ by the name alone."""
+    alike: dict[tuple[str, str], list[PublishError]] = {}
+    for name, error in answers.items():
+        if isinstance(error, PublishError):
+            alike.setdefault((error.title, error.detail.replace(f"/{name}/", "//")), []).append(error)
+    return tuple(_of_all(errors) for errors in alike.values())
+
+
+def _of_all(errors: Sequence[PublishError]) -> PublishError:
+    first, more = errors[0], len(errors) - 1
+    if not more:
+        return first
+    others = "another project" if more == 1 else f"{more} other projects"
+    return type(first)(first.title, f"{first.detail} The same goes for {others}.", first.tip)
 
 
 def _digest(distribution: Distribution, algorithm: str) -> str:
