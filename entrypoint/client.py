@@ -49,6 +49,7 @@ def connect(
 
     Raises `InputError` when one of these variables cannot be used.
     """
+    hooks = [lambda response: log(_request_line(response))] if log else []
     try:
         return httpx.Client(
             transport=transport,
@@ -58,7 +59,7 @@ def connect(
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=CONNECTIONS),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
-            event_hooks={"response": [lambda response: log(_request_line(response))]} if log else {},
+            event_hooks={"response": [_without_bad_location, *hooks]},
         )
     except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise InputError(
@@ -161,6 +162,16 @@ def _load(context: ssl.SSLContext, name: str, path: str) -> None:
             "Name a PEM file in the workspace (the container sees no other folder of the runner), "
             "or unset the variable for this step.",
         ) from error
+
+
+def _without_bad_location(response: httpx.Response) -> None:
+    """Take out a redirect to what is no web address: httpx builds the next request though nobody follows it."""
+    try:
+        usable = httpx.URL(response.headers.get("location", "")).scheme in {"", "http", "https"}
+    except httpx.InvalidURL:
+        usable = False
+    if not usable:
+        del response.headers["location"]
 
 
 def _request_line(response: httpx.Response) -> str:

@@ -245,6 +245,7 @@ def _unreadable(found: Found, error: OSError) -> DistributionError:
         f"{error.strerror or error}.",
         "Check the permissions of the file and of its folder, and that nothing else is writing it.",
         path=found.shown,
+        rule="regular-file",
     )
 
 
@@ -281,6 +282,7 @@ def _same_name(one: Found, other: Found) -> DistributionError:
         f"{one.shown} and {other.shown} would be one file on the index.",
         "Remove one of them, or name in `packages-dir` the one that is meant.",
         path=one.shown,
+        rule="same-name-twice",
     )
 
 
@@ -291,6 +293,7 @@ def _bad_name(shown: str, seen: str) -> DistributionError:
         "Wheels are {name}-{version}-{python}-{abi}-{platform}.whl, sdists {name}-{version}.tar.gz. "
         "Build the file again instead of renaming it, or keep other archives out of `packages-dir`.",
         path=shown,
+        rule="file-name-form",
     )
 
 
@@ -300,6 +303,7 @@ def _not_a_file(shown: str, seen: str) -> DistributionError:
         f"{seen} Its name is that of a distribution.",
         "Put the built file itself there; an artifact that was unpacked once too often leaves a folder of that name.",
         path=shown,
+        rule="regular-file",
     )
 
 

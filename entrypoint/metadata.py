@@ -15,10 +15,7 @@ from entrypoint.errors import DistributionError, Note
 
 Kind = Literal["wheel", "sdist"]
 
-METADATA_LIMIT = 16 * 2**20
-"""Bytes of metadata that are read; the longest on PyPI are below 2 MiB. An archive may claim anything."""
-
-HEADERS_LIMIT = 20_000
+HEADERS_LIMIT = 10_000
 """Header lines that are parsed; the most on PyPI are some thousands of Requires-Dist."""
 
 NAMES_LIMIT = 200
@@ -75,6 +72,7 @@ def parse(data: bytes) -> tuple[CoreMetadata, list[Note]]:
             "Required metadata is missing",
             f"The metadata has no {' and no '.join(f'`{field.title()}`' for field in missing)}.",
             "Rebuild the distribution with a build backend of today; these fields come from `[project]`.",
+            rule="metadata",
         )
     return metadata, list(_problems(data, metadata.version))
 
@@ -104,6 +102,7 @@ def _not_metadata(seen: str) -> DistributionError:
         "The metadata is out of all proportion",
         f"{seen} It is not read further.",
         "Build the file with a build backend (`python -m build`, `uv build`) instead of packing it by hand.",
+        rule="metadata",
     )
 
 
@@ -116,6 +115,9 @@ def _problems(data: bytes, version: tuple[int, ...]) -> Iterator[Note]:
         for error in group.exceptions:
             if isinstance(error, InvalidMetadata):
                 yield replace(_note(error.field, str(error), version), rule="metadata")
+    except RecursionError:
+        # The parser of requirements follows brackets as deep as they go.
+        yield replace(_note("requires-dist", "Its brackets are nested too deeply to be read", version), rule="metadata")
 
 
 def _note(field: str, message: str, version: tuple[int, ...]) -> Note:

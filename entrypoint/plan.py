@@ -238,7 +238,9 @@ def _skipped(steps: Iterable[Step]) -> Iterator[Note]:
 def _conflict(step: Step) -> DistributionError:
     known = step.look.match is Match.OTHER
     title = "Other content under this name" if known else "A file of this name, of unknown content"
-    return DistributionError(title, step.reason or "", CONFLICT_TIP, path=step.distribution.found.shown)
+    return DistributionError(
+        title, step.reason or "", CONFLICT_TIP, path=step.distribution.found.shown, rule="conflict"
+    )
 
 
 def _not_compared(index: Index) -> Note:

@@ -10,9 +10,11 @@ import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from itertools import islice
 from typing import Any, Literal, cast
 from urllib.parse import unquote, urlsplit
 
@@ -199,6 +201,7 @@ def _is_web(url: httpx.URL) -> bool:
 def _project(name: str, response: httpx.Response) -> Project:
     status, url = response.status_code, response.url
     if status in {404, 410}:
+        _finish(response)
         return absent(name)
     if status in {401, 403}:
         raise _no_entry(response)
@@ -232,6 +235,13 @@ def _body(response: httpx.Response) -> bytes:
 def _raw(response: httpx.Response) -> Iterator[bytes]:
     """Give a body as it is on the wire. Unlike `iter_raw` that works for a response, too, that was read before."""
     yield from cast("httpx.SyncByteStream", response.stream)
+
+
+def _finish(response: httpx.Response) -> None:
+    """Read the rest of a short answer, so that its connection serves the next request, too."""
+    with suppress(httpx.TransportError):
+        for _ in islice(_raw(response), 4):
+            pass
 
 
 def _unpacked(response: httpx.Response) -> Iterator[bytes]:

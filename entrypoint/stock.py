@@ -85,7 +85,7 @@ class Stock:
     def __init__(self, index: Index, http: httpx.Client, auth: httpx.Auth, patience: Patience) -> None:
         self._index = index
         self._http = http
-        self._auth = auth
+        self._auth = None if index.public else auth
         self._patience = patience
         self._root = index.simple_url
         self.notes: list[Note] = []
@@ -127,11 +127,11 @@ class Stock:
         remote = project.find(distribution.found.filename)
         if remote is None:
             return Look(Match.ABSENT)
-        if remote.size not in (None, distribution.found.size) or any(
-            digest != _digest(distribution, name) for name, digest in remote.hashes.items()
-        ):
+        proven = not remote.hashes.keys().isdisjoint(PROOFS)
+        resized = not proven and remote.size not in (None, distribution.found.size)
+        if resized or any(digest != _digest(distribution, name) for name, digest in remote.hashes.items()):
             return Look(Match.OTHER, remote)
-        if not remote.hashes.keys().isdisjoint(PROOFS):
+        if proven:
             return Look(Match.SAME, remote)
         sha256 = simple.digest(self._http, remote, self._auth, DOWNLOAD_LIMIT)
         if sha256 is None:

@@ -354,7 +354,7 @@ def test_bad_inputs(inputs: dict[str, str], tmp_path: Path) -> None:
 def test_a_file_that_changes_while_it_is_sent(scripted: StartIndex, tmp_path: Path) -> None:
     """A file that grows or shrinks under our hands is told as that, and the index gets no whole request."""
     dist = tmp_path / "w" / "dist"
-    first, second = make_wheel(dist, "a"), make_wheel(dist, "b")
+    first, second = (make_wheel(dist, tag=f"py3-none-manylinux_2_{number}_x86_64") for number in (5, 17))
 
     def script(request: Request) -> Answer:
         if request.ordinal == 1:

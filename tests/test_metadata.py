@@ -32,6 +32,11 @@ def test_description(body: str) -> None:
     assert parse(HEAD + b"\n" + body.encode())[0].description == body
 
 
+def test_brackets_without_end() -> None:
+    """Brackets that nest deeper than any parser follows are a problem of the file, and no traceback."""
+    assert levels(HEAD + b"Requires-Dist: a; " + b"(" * 5000) == [("error", "The metadata is not valid")]
+
+
 @pytest.mark.parametrize("fold", ["       |", "        "], ids=["core metadata", "setuptools"])
 def test_description_in_a_header(fold: str) -> None:
     """A description in a header is unfolded ("any CRLF has to be suffixed by 7 spaces followed by a pipe char")."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from entrypoint.archive import rules
 from entrypoint.archive.contents import Contents
 from entrypoint.errors import DistributionError
 from entrypoint.index import Index
@@ -49,4 +50,5 @@ def _broken(filename: str, seen: str) -> DistributionError:
         f"{seen}.",
         "It may be cut short, or not what its name says. Build it again, and look at how it came here: "
         "uploaded whole, downloaded whole, not stored by Git LFS as a pointer.",
+        rule=rules.UNREADABLE.name,
     )

@@ -97,6 +97,7 @@ def bounded_metadata(data: bytes) -> bytes:
             "The metadata is too long",
             f"It is longer than {METADATA_LIMIT // 2**20} MiB.",
             "Shorten the description; no index shows one of this length.",
+            rule="metadata",
         )
     return data
 
@@ -108,6 +109,7 @@ def not_one(names: Sequence[str], wanted: str) -> DistributionError:
         f"The archive does not hold exactly one `{wanted}`",
         seen,
         "Build the file with a build backend (`python -m build`, `uv build`) instead of packing it by hand.",
+        rule="metadata",
     )
 
 

@@ -32,6 +32,8 @@ class Traits:
     trusted_publishing: bool = False
     google: bool = False
     """Whether Google credentials open it."""
+    public: bool = False
+    """Whether anybody may read it: its simple index is read without a credential."""
     attestations: bool = False
     """Whether PEP 740 attestations may be sent with a file."""
     parallel: int = 4
@@ -178,6 +180,7 @@ PYPI_INDEX = Dialect(
     simple="https://pypi.org/simple/",
     tokens="pypi-",
     trusted_publishing=True,
+    public=True,
     attestations=True,
     parallel=2,
     newest_metadata="2.5",
@@ -198,6 +201,7 @@ TESTPYPI_INDEX = Dialect(
     simple="https://test.pypi.org/simple/",
     tokens="pypi-",
     trusted_publishing=True,
+    public=True,
     attestations=True,
     parallel=2,
     newest_metadata="2.5",

@@ -186,6 +186,8 @@ class Played:
     """sha256 → bytes of everything that may be uploaded: a form is parsed while it arrives, and not kept."""
     stored: list[tuple[str, str]] = field(default_factory=list)
     """File name and sha256 of everything that was uploaded and stored, in order."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """File name → sha256 of its metadata, where JSON says one (PEP 714)."""
     hidden: int = 0
     """So many reads see nothing of what is there: a cache before the index."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -231,8 +233,8 @@ class Played:
                 return Answer(302, headers={"Location": f"https://pypi.org/simple/{path.rpartition('/')[2]}/"})
             return Answer(404, headers=TEXT, body=b"404 Not Found")
         name = path.removeprefix(root).strip("/")
-        page = _as_json if self.part.form == "json" else _as_html
-        return page(name, {each: self._hashes(content) for each, content in files.items()})
+        hashes = {each: self._hashes(content) for each, content in files.items()}
+        return _as_html(name, hashes) if self.part.form == "html" else _as_json(name, hashes, self.metadata)
 
     def _hashes(self, content: bytes) -> Mapping[str, str]:
         return {name: hashlib.new(name, content).hexdigest() for name in self.part.hashes}
@@ -261,13 +263,15 @@ class _Rerouted(httpx.BaseTransport):
         self._inner.close()
 
 
-def _as_json(name: str, files: Mapping[str, Mapping[str, str]]) -> Answer:
+def _as_json(name: str, files: Mapping[str, Mapping[str, str]], metadata: Mapping[str, str]) -> Answer:
     page = {
         "meta": {"api-version": "1.1"},
         "name": name,
         "versions": [],
         "files": [
-            {"filename": filename, "url": f"/files/{filename}", "hashes": hashes} for filename, hashes in files.items()
+            {"filename": filename, "url": f"/files/{filename}", "hashes": hashes}
+            | ({"core-metadata": {"sha256": metadata[filename]}} if filename in metadata else {})
+            for filename, hashes in files.items()
         ],
     }
     return Answer(headers={"Content-Type": JSON}, body=json.dumps(page).encode())

@@ -159,9 +159,9 @@ def test_the_description_is_verbatim(text: str, tmp_path: Path) -> None:
 
 
 def test_a_description_header(tmp_path: Path) -> None:
-    """Without a body the description is the field of that name, with its lines."""
+    """Without a body the description is the field of that name, unfolded."""
     parts = form(make_sdist(tmp_path, headers=[("Description", "One\n        Two")], metadata_version="1.1"))
-    assert values(parts, "description") == ["One\n        Two"]
+    assert values(parts, "description") == ["One\nTwo"]
 
 
 def test_no_field_is_forgotten() -> None:
