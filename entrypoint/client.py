@@ -72,7 +72,7 @@ def connect(
 def failure(error: httpx.TransportError, url: str) -> Unavailable:
     """Say what a request that got no answer means: what was seen, what to do, and whether another try may help."""
     host = httpx.URL(url).host
-    said = str(list(_causes(error))[-1]) or "no reason given"
+    said = str(list(_causes(error))[-1]).rstrip(".") or "no reason given"
     if isinstance(error, httpx.ConnectError):
         return _no_connection(error, host, said)
     if isinstance(error, httpx.ConnectTimeout | httpx.ProxyError):

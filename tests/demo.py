@@ -25,6 +25,8 @@ from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.text import Text
 
+from tests.line import Server
+from tests.peers.dropping import Dropping, dropping
 from tests.peers.pip import download_like
 from tests.peers.process import own_environment
 from tests.peers.pypiserver import PypiServer, running_pypiserver
@@ -78,6 +80,12 @@ class Demo:
             second = published(workspace, directory / "second", server)
             self._second_run(second, server)
 
+        with running_pypiserver(directory / "other") as server, dropping(server, answers={2}) as proxy:
+            self._heading("8", "Publish through a proxy that loses the answer to the second file")
+            lossy = published(workspace, directory / "lossy", proxy)
+            self._lossy_run(lossy, proxy)
+            self._compare(distributions, server, directory / "pip-again")
+
     def _first_run(self, step: Step, server: PypiServer) -> None:
         self._heading("3", "The log of the step")
         self._show_log(step.log)
@@ -103,20 +111,31 @@ class Demo:
             same = sha256(downloaded) == sha256(path)
             self._expect(f"pip downloads {path.name} with the same hash", same)
 
-    def _second_run(self, step: Step, server: PypiServer) -> None:
+    def _second_run(self, step: Step, server: Server) -> None:
         self._say(
             "A re-run happens: a job is started again, a release is published twice. pypiserver refuses a file name "
-            "that it has, whatever is in the file, and this version of the action does not look at the index first. "
-            "So the step fails, says why, and nothing on the index changes.\n"
+            "that it has, whatever is in the file. So the index is read first, and compared by hash: what is there "
+            "is not sent again.\n"
         )
         self._show_log(step.log)
-        files = json.loads(step.outputs.get("files", "[]"))
-        reasons = " ".join(str(record.get("reason")) for record in files)
-        self._expect("the exit status is 1", step.exit_status == 1)
-        self._expect("the outcome is `failed`", step.outputs.get("outcome") == "failed")
-        self._expect("the index's own words are quoted: 'already exists'", "already exists" in reasons)
-        self._expect("no file counts as uploaded", step.outputs.get("uploaded") == "0")
+        self._expect("the exit status is 0", step.exit_status == 0)
+        self._expect("the outcome is `unchanged`", step.outputs.get("outcome") == "unchanged")
+        self._expect("every file is `already-present`", step.outputs.get("already-present") == "2")
+        self._expect("no upload request was made", "POST" not in step.log)
         self._expect("the password is nowhere", not leaked(step, server.password))
+
+    def _lossy_run(self, step: Step, proxy: Dropping) -> None:
+        self._say(
+            "The index stores the sdist, and the connection is cut before its answer arrives. Was it stored, or not? "
+            "Sending it again would end in a refusal. So the index is asked first.\n"
+        )
+        self._show_log(step.log)
+        self._show(Markdown(step.summary))
+        self._expect("one answer was lost, of a file that was stored", proxy.dropped == [200])
+        self._expect("the exit status is 0", step.exit_status == 0)
+        self._expect("every file is `uploaded`", step.outputs.get("uploaded") == "2")
+        self._expect("nothing was sent twice", proxy.uploads == 2)
+        self._expect("the password is nowhere", not leaked(step, proxy.password))
 
     def _show_log(self, log: str) -> None:
         for line in as_github_shows_it(log):
@@ -162,7 +181,7 @@ def built(directory: Path) -> list[Path]:
     return [*directory.glob("*.whl"), *directory.glob("*.tar.gz")]
 
 
-def inputs_for(server: PypiServer) -> dict[str, str]:
+def inputs_for(server: Server) -> dict[str, str]:
     """Return the inputs that the step sets."""
     return {
         "repository-url": server.upload_url,
@@ -179,7 +198,7 @@ def step_of(server: PypiServer) -> str:
     return f"- uses: ./publish-action\n  with:\n{lines}"
 
 
-def published(workspace: Path, runner_temp: Path, server: PypiServer) -> Step:
+def published(workspace: Path, runner_temp: Path, server: Server) -> Step:
     """Run the program with the environment of a GitHub runner, and collect what it wrote."""
     runner_temp.mkdir()
     output, summary = runner_temp / "output", runner_temp / "summary.md"
