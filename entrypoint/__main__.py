@@ -25,7 +25,7 @@ from entrypoint.plan import Lenience, Plan, bytes_shown
 from entrypoint.report import Ledger, annotation, outputs, summary
 from entrypoint.runner import Runner
 from entrypoint.stock import Inventory, Stock
-from entrypoint.threads import side_by_side
+from entrypoint.threads import both, side_by_side
 from entrypoint.upload import Api, Listener, Outcome
 
 PROVIDERS = (static.anonymous, static.user_and_password)
@@ -87,8 +87,6 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
     ledger.index = located.index
     ledger.notes += located.notes
 
-    lenience = Lenience(strict=inputs.strict, verify_metadata=inputs.verify_metadata)
-    examined = plan.examine(located.index, collection.found, lenience)
     credential, refusal = _credential(located, inputs, ledger)
     for each in credential.secrets:
         runner.mask(each)
@@ -99,7 +97,11 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
         outside.environ, located.index.urls, timeout=inputs.timeout, log=log, transport=outside.transport
     ) as http:
         stock = Stock(located.index, http, credential, patience)
-        inventory = Inventory({}, (refusal,)) if refusal else stock.take(examined.projects)
+        lenience = Lenience(strict=inputs.strict, verify_metadata=inputs.verify_metadata)
+        examined, inventory = both(
+            lambda: plan.examine(located.index, collection.found, lenience),
+            lambda: Inventory({}, (refusal,)) if refusal else stock.take(collection.projects),
+        )
         ledger.notes += stock.notes
         planned = ledger.plan = plan.make(
             located.index,

@@ -62,6 +62,11 @@ class Collection:
     notes: tuple[Note, ...]
     problems: tuple[PublishError, ...]
 
+    @property
+    def projects(self) -> list[str]:
+        """Normalised names, of the file names."""
+        return sorted({each.project for each in self.found})
+
     def check(self) -> None:
         """Raise an `ExceptionGroup` of the problems, if there are any."""
         if self.problems:

@@ -60,11 +60,6 @@ class Examined:
     problems: tuple[PublishError, ...]
     """Of files that could not be read."""
 
-    @property
-    def projects(self) -> list[str]:
-        """Normalised names."""
-        return sorted({each.found.project for each in self.distributions})
-
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -45,6 +45,13 @@ class Inbox:
             self._messages.popleft()
 
 
+def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Do two things at the same time; give both answers."""
+    works: list[Callable[[], object]] = [first, second]
+    a, b = side_by_side(lambda work: work(), works, 2)
+    return a, b  # type: ignore[return-value]  # the order of the answers is that of the parameters
+
+
 def side_by_side(work: Callable[[A], B], values: Sequence[A], width: int, inbox: Inbox | None = None) -> list[B]:
     """Do the same work with all values, `width` at a time; give the answers in the order of the values.
 
