@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from entrypoint.errors import Unavailable
 from entrypoint.plan import Lenience, bytes_shown
+from entrypoint.simple import Project, RemoteFile
 from tests.distributions import make_sdist, make_wheel, truncated
 from tests.plans import GENERIC, PYPI, planned
 
@@ -72,6 +77,66 @@ def test_lines(tmp_path: Path) -> None:
     words = ["PyPI", "demo-pkg 1.0", "demo_pkg-1.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz"]
     lines = "\n".join(planned(tmp_path, PYPI).lines())
     assert [lines.index(word) for word in words] == sorted(lines.index(word) for word in words)
+
+
+WHEEL, SDIST = "demo_pkg-1.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz"
+OTHER = "f" * 64
+
+
+def there(folder: Path, states: Mapping[str, str]) -> Project:
+    """Make what an index has of the files of a folder: the `same`, an `other` one, one of which `unknown` is what."""
+    hashes = {each.found.filename: each.sha256 for each in planned(folder).distributions()}
+    files = []
+    for name, state in states.items():
+        known = {"same": {"sha256": hashes[name]}, "other": {"sha256": OTHER}, "unknown": {}}[state]
+        files.append(RemoteFile(name, "", known))
+    return Project("demo-pkg", exists=True, files=tuple(files))
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), skip_existing=st.booleans())
+def test_a_partition(tmp_path: Path, data: st.DataObject, skip_existing: bool) -> None:
+    """Every file has exactly one step, whatever the index has: it is sent, or there, or left alone, or in conflict."""
+    if not list(tmp_path.iterdir()):
+        make_sdist(tmp_path)
+        for number in range(5):
+            make_wheel(tmp_path, tag=f"py3-none-manylinux_2_{number}_x86_64")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    states = data.draw(st.dictionaries(st.sampled_from(names), st.sampled_from(["same", "other", "unknown"])))
+    plan = planned(tmp_path, GENERIC, have={"demo-pkg": there(tmp_path, states)}, skip_existing=skip_existing)
+    steps = {step.distribution.found.filename: step for step in plan.steps.values()}
+    assert sorted(steps) == names
+    assert sorted(each.found.filename for each in plan.distributions()) == names
+    sending = [each.found.filename for release in plan.sending() for each in release.distributions]
+    assert len(sending) == len(set(sending))
+    unlike = "skip" if skip_existing else "conflict"
+    for name, step in steps.items():
+        wanted = {"same": "already-present", "other": unlike, "unknown": unlike, None: "upload"}[states.get(name)]
+        assert step.action == wanted
+        assert (name in sending) == (wanted == "upload")
+        assert bool(step.reason) == (wanted != "upload")
+    conflicts = [name for name, step in steps.items() if step.action == "conflict"]
+    assert sorted(str(problem.path) for problem in plan.problems) == conflicts
+
+
+def test_the_table(tmp_path: Path) -> None:
+    """The table has a line for each file with what is done, and both hashes where they differ."""
+    make_wheel(tmp_path)
+    make_sdist(tmp_path)
+    plan = planned(tmp_path, have={"demo-pkg": there(tmp_path, {WHEEL: "other", SDIST: "same"})})
+    ours = {each.found.filename: each.sha256 for each in plan.distributions()}
+    lines = [" ".join(line.split()) for line in plan.lines()]
+    assert any(f"conflict {WHEEL}" in line and ours[WHEEL][:12] in line and OTHER[:12] in line for line in lines)
+    assert any(f"already present {SDIST}" in line and ours[SDIST][:12] in line for line in lines)
+
+
+def test_what_the_index_does_not_tell(tmp_path: Path) -> None:
+    """An index that cannot be read is a problem of the plan; what is not known is not taken for absent."""
+    make_wheel(tmp_path)
+    trouble = Unavailable("down", "it is down", "wait")
+    assert planned(tmp_path, problems=(trouble,)).problems == (trouble,)
+    notes = planned(tmp_path, GENERIC, have={"demo-pkg": None}).notes
+    assert [note.title for note in notes] == ["Not compared with the index"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -14,12 +14,12 @@ import pytest
 from markdown_it import MarkdownIt
 
 from entrypoint.distribution import Collection, Distribution, Found, releases
-from entrypoint.errors import Note, PublishError, Refused
+from entrypoint.errors import Note, PublishError, Refused, Unavailable
 from entrypoint.index import Index, locate
 from entrypoint.metadata import CoreMetadata
 from entrypoint.plan import Plan, Step
 from entrypoint.report import Ledger, Report, make, progress
-from entrypoint.report.annotation import SHOWN, selected
+from entrypoint.report.annotation import SHOWN, selected, state_of_things
 from entrypoint.report.outputs import FILES_LIMIT, document, outputs
 from entrypoint.report.summary import summary
 from entrypoint.stock import Look, Match
@@ -117,6 +117,29 @@ def test_a_bug() -> None:
     report = told(known)
     assert report.exit_status == 2
     assert "bug" in report.remarks[0]["title"]
+
+
+def test_what_to_do_next() -> None:
+    """With a release half out the report says how many files are public, to run the job again, and by which day."""
+    one, two = distribution("a"), distribution("a", "a-1.0-py2-none-any.whl")
+    known = ledger(one, two)
+    known.settled = "publish"
+    known.ended(Outcome(one, "uploaded", attempts=1))
+    known.ended(Outcome(two, "failed", Unavailable("No answer", "it is down", "wait"), attempts=5))
+    day = datetime.now(UTC) + timedelta(days=14)
+    said = "1 of 2 files is public. Not published: a-1.0-py2-none-any.whl. Run the job again to send the rest. "
+    said += f"PyPI closes a 1.0 on {day:%Y-%m-%d}."
+    report = told(known)
+    assert state_of_things(report) == said
+    assert said.replace("_", r"\_").partition(".whl")[2].strip(" .") in summary(report)
+
+
+def test_what_to_put_right_first() -> None:
+    """What stays wrong has to be put right before the job is run again, and no day is named where nothing is public."""
+    known = ledger(A)
+    known.settled = "publish"
+    known.ended(failed(A))
+    assert state_of_things(told(known)).endswith("then run the job again: it sends only what is missing.")
 
 
 def test_a_problem_belongs_to_its_file() -> None:
