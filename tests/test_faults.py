@@ -142,7 +142,7 @@ def test_an_answer_that_a_reset_may_swallow(scripted: StartIndex, tmp_path: Path
     answer = Answer(413, headers=HTML, body=NGINX, early=True, read_on=False)
     index = scripted(lambda request: answer if request.ordinal == 1 else Answer())
     make_wheel(tmp_path / "w" / "dist", filler=2_000_000)
-    ours = publish(tmp_path / "w", to(index.url))
+    ours = publish(tmp_path / "w", to(index.url) | {"retries": "0"})
     assert ours.status == 1
     (title,) = ours.titles
     assert title in {"The file is too large for the index", "The connection was lost"}

@@ -190,7 +190,7 @@ def test_two_hundred_files(machine: Machine, workspace: Path) -> None:
     """Of two hundred broken files ten annotations are shown, none is dropped, and the outputs hold all."""
     for number in range(200):
         (workspace / "dist" / f"demo-{number}-py3-none-any.whl").write_text("not a zip file")
-    result = step(machine, workspace, {"password": "pypi-not-a-token"})
+    result = step(machine, workspace, {"password": PASSWORD, "repository-url": "http://127.0.0.1:1/"})
     assert result.exit_code == 2
     assert len(result.messages("error")) == 10
     assert result.outputs["failed"] == "200"
