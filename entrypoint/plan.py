@@ -105,6 +105,11 @@ class Plan:
             if files := tuple(self._with("upload", release)):
                 yield replace(release, distributions=files)
 
+    @property
+    def compared(self) -> bool:
+        """Whether it is known what the index has of every project."""
+        return all(self.projects.get(release.project) for release in self.releases)
+
     def begun(self, release: Release) -> bool:
         """Tell whether the index has files of this release already."""
         project = self.projects.get(release.project)
@@ -120,7 +125,8 @@ class Plan:
 
     def lines(self) -> Iterator[str]:
         """Yield the plan as a person reads it in the log: a table for each release, with both hashes."""
-        yield f"To {self.index.title} ({self.index.shown}):"
+        condition = ", as soon as nothing is wrong" if self.problems else ""
+        yield f"To {self.index.title} ({self.index.shown}){condition}:"
         for release in self.releases:
             yield f"  {release.name} {release.version}"
             rows = [_row(self.steps[each.found.path]) for each in release.distributions]

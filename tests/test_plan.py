@@ -126,6 +126,7 @@ def test_the_table(tmp_path: Path) -> None:
     plan = planned(tmp_path, have={"demo-pkg": there(tmp_path, {WHEEL: "other", SDIST: "same"})})
     ours = {each.found.filename: each.sha256 for each in plan.distributions()}
     lines = [" ".join(line.split()) for line in plan.lines()]
+    assert lines[0].endswith("as soon as nothing is wrong:")
     assert any(f"conflict {WHEEL}" in line and ours[WHEEL][:12] in line and OTHER[:12] in line for line in lines)
     assert any(f"already present {SDIST}" in line and ours[SDIST][:12] in line for line in lines)
 

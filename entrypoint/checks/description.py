@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -91,6 +90,8 @@ def _fault(text: str) -> Fault | None:
 
 @lru_cache(maxsize=16)
 def _rendered(text: str) -> Fault | None:
+    import subprocess  # noqa: PLC0415 - 5 ms that Markdown does not need
+
     seconds = SECONDS + len(text) // SECONDS_PER
     renderer = [sys.executable, "-I", "-X", "utf8", str(Path(__file__).with_name("renderer.py")), str(seconds)]
     try:

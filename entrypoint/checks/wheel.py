@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 from collections.abc import Iterator
 
@@ -91,6 +90,10 @@ def format_version(distribution: Distribution, contents: Contents, index: Index)
 
 
 def _entry_points_fault(text: bytes) -> str:
+    if not text:
+        return ""
+    import configparser  # noqa: PLC0415 - 2 ms that a wheel without entry points does not need
+
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their case
     try:

@@ -127,6 +127,8 @@ class Report:
     """What to do now, in a sentence or two; empty where nothing is left to be done."""
     on_index: int
     """Files that are known to be on the index, with these bytes."""
+    compared: bool
+    """Whether it is known what the index had of all of them before."""
     releases: list[ReleaseRecord]
     files: list[FileRecord]
     remarks: list[Remark]
@@ -165,6 +167,7 @@ def make(ledger: Ledger, redact: Callable[[str], str]) -> Report:
         stopped_by=ledger.stopped_by.name if ledger.stopped_by else None,
         next_step=clean(_next_step(ledger, there)) if status else "",
         on_index=len(there),
+        compared=ledger.plan is not None and ledger.plan.compared,
         releases=list(_releases(ledger.plan, clean)) if ledger.plan else [],
         files=files,
         remarks=[_cleaned(each, clean) for each in _said(ledger)],

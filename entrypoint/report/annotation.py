@@ -69,7 +69,9 @@ def state_of_things(report: Report) -> str:
         left = f" Left alone, with other content there: {skipped}." if skipped else ""
         return f"On the index: {report.count(*PUBLIC)} of {total}.{left}"
     if not any(file["attempts"] for file in report.files):
-        return f"{report.on_index} of {total} {_be(report.on_index)} public, none by this run. {report.next_step}"
+        public = f"{report.on_index} of {total} {_be(report.on_index)} public, none by this run."
+        unknown = f"None of {total} was sent; what the index has of them is not known."
+        return f"{public if report.compared else unknown} {report.next_step}"
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     return (
         f"{report.on_index} of {total} {_be(report.on_index)} public. "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
@@ -22,6 +23,7 @@ from entrypoint.report import Ledger, Report, make, progress
 from entrypoint.report.annotation import SHOWN, selected, state_of_things
 from entrypoint.report.outputs import FILES_LIMIT, document, outputs
 from entrypoint.report.summary import summary
+from entrypoint.simple import absent
 from entrypoint.stock import Look, Match
 from entrypoint.upload import Outcome, State
 from tests.line import declared_outputs, schema
@@ -132,6 +134,19 @@ def test_what_to_do_next() -> None:
     report = told(known)
     assert state_of_things(report) == said
     assert said.replace("_", r"\_").partition(".whl")[2].strip(" .") in summary(report)
+
+
+@pytest.mark.parametrize("compared", [True, False])
+def test_what_is_public_is_not_guessed(compared: bool) -> None:
+    """Of files that were not sent it is said how many are public only where the index was read."""
+    known = ledger(A)
+    known.problems.append(NO)
+    assert known.plan
+    known.plan = replace(known.plan, projects={"a": absent("a") if compared else None})
+    said = state_of_things(told(known))
+    assert said.startswith(
+        "0 of 1 file are public, none by this run." if compared else "None of 1 file was sent; what the index has"
+    )
 
 
 def test_what_to_put_right_first() -> None:
