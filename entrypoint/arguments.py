@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 
 from entrypoint import __version__
 from entrypoint.errors import InputError
-from entrypoint.inputs import NAMES, Inputs
+from entrypoint.inputs import BOOLEANS, NAMES, Inputs
 
 
 def parse(arguments: Sequence[str]) -> dict[str, str]:
     """Read flags and file names into inputs by their kebab-case names.
 
     Prints help or version and raises `SystemExit` when asked to, or (status 2) when a flag is unknown.
-    Raises `InputError` when files are named twice over.
+    Raises `InputError` when files are named twice over, or a file is called `true`.
     """
     given = vars(_parser().parse_args(arguments))
     files: list[str] = given.pop("files")
     flags = {name: _text(value) for name, value in given.items() if value is not None}
+    if words := [each for each in files if each.lower() in BOOLEANS and not os.path.lexists(each)]:
+        raise InputError(
+            "A flag has a value that it does not take",
+            f"`{words[0]}` is read as the name of a file, and there is none.",
+            "Write `--dry-run` for true and `--no-dry-run` for false, and all such flags alike.",
+        )
     if files and "packages-dir" in flags:
         raise InputError(
             "Files are given twice",

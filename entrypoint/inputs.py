@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from entrypoint.errors import InputError
 
-_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+"""What a boolean may be, in any case."""
 NOT_SERVED = "not served by this version"
 LATER = "Take it out of the step: a later version will serve it, and until then nothing is done by halves."
 _SHOWN = 80
@@ -21,16 +22,16 @@ _SHOWN = 80
 
 def _boolean(value: object) -> object:
     if isinstance(value, str):
-        if value.lower() not in _BOOLEANS:
+        if value.lower() not in BOOLEANS:
             raise ValueError("expected true or false (also yes, no, on, off, 1, 0)")
-        return _BOOLEANS[value.lower()]
+        return BOOLEANS[value.lower()]
     return value
 
 
 def _choice(value: object) -> object:
     """Read `attestations`, where a boolean in any spelling stands beside `required`."""
-    if isinstance(value, str) and value.lower() in _BOOLEANS:
-        return str(_BOOLEANS[value.lower()]).lower()
+    if isinstance(value, str) and value.lower() in BOOLEANS:
+        return str(BOOLEANS[value.lower()]).lower()
     return value
 
 

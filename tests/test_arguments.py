@@ -57,6 +57,8 @@ def program(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         (["--no-such-flag"], 2, "unrecognized arguments: --no-such-flag"),
         (["--pass", "x"], 2, "unrecognized arguments"),
         (["--packages-dir", "a", "b"], 2, "Files are given twice"),
+        (["--dry-run", "true", "--packages-dir", "a"], 2, "A flag has a value that it does not take"),
+        (["--strict", "No"], 2, "Write `--dry-run` for true and `--no-dry-run` for false"),
         ([], 2, "Nothing at 'dist'"),
         (["--timeout", "soon"], 2, "`timeout` is 'soon'"),
     ],
