@@ -7,8 +7,9 @@ Specification: https://packaging.python.org/en/latest/specifications/core-metada
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from entrypoint.errors import DistributionError, Note
@@ -56,7 +57,7 @@ def parse(data: bytes) -> tuple[CoreMetadata, list[Note]]:
 
     Raises `DistributionError` when a required field is missing.
     """
-    from packaging.metadata import parse_email  # noqa: PLC0415 - 40 ms that a run without files does not need
+    from packaging.metadata import Metadata, parse_email  # noqa: PLC0415 - 40 ms that a run without files does not need
 
     fields = _verbatim(data)
     if len(fields) > NAMES_LIMIT:
@@ -74,7 +75,9 @@ def parse(data: bytes) -> tuple[CoreMetadata, list[Note]]:
             "Rebuild the distribution with a build backend of today; these fields come from `[project]`.",
             rule="metadata",
         )
-    return metadata, list(_problems(data, metadata.version))
+    # What was parsed is not parsed again, unless something could not be: only `from_email` says what that means.
+    validate = partial(Metadata.from_email, data) if unparsed else partial(Metadata.from_raw, raw)
+    return metadata, list(_problems(validate, metadata.version))
 
 
 def _verbatim(data: bytes) -> Mapping[str, tuple[str, ...]]:
@@ -106,11 +109,11 @@ def _not_metadata(seen: str) -> DistributionError:
     )
 
 
-def _problems(data: bytes, version: tuple[int, ...]) -> Iterator[Note]:
-    from packaging.metadata import InvalidMetadata, Metadata  # noqa: PLC0415 - see parse
+def _problems(validate: Callable[[], object], version: tuple[int, ...]) -> Iterator[Note]:
+    from packaging.metadata import InvalidMetadata  # noqa: PLC0415 - see parse
 
     try:
-        Metadata.from_email(data)
+        validate()
     except ExceptionGroup as group:
         for error in group.exceptions:
             if isinstance(error, InvalidMetadata):

@@ -25,7 +25,6 @@ CONFLICT_TIP = (
     "what it has, and the run goes on."
 )
 
-
 SMALL = 2**19
 """Bytes below which files are read one after the other: two threads took 1.4 times as long for 1,000 wheels of 20 kB,
 as long for 200 kB, and 0.6 times as long for 20 MB (2 cores, CPython 3.11, 2026-11)."""
