@@ -13,7 +13,7 @@ import pytest
 
 from entrypoint.credentials import nobody
 from entrypoint.index import Index
-from entrypoint.patience import Patience
+from entrypoint.patience import Clock, Patience
 from entrypoint.simple import Project, RemoteFile
 from entrypoint.upload import Api, Listener, Outcome, publish
 from entrypoint.upload.lane import AT_ONCE, WEARY
@@ -41,7 +41,6 @@ class Sent:
     """File name → what else was in flight when it arrived."""
     most: int = 0
     """Uploads in flight at most."""
-    waits: Waits = field(default_factory=Waits)
 
     @property
     def states(self) -> dict[str, str]:
@@ -58,6 +57,7 @@ def send(
     retries: int = 0,
     seconds: float = 0.0,
     have: Mapping[str, Project | None] | None = None,
+    clock: Clock | None = None,
 ) -> Sent:
     """Send what is in a folder; an upload takes so many seconds."""
     sent, lock, in_flight = Sent(), threading.Lock(), set[str]()
@@ -82,7 +82,7 @@ def send(
     listener = Listener(lambda each: started.append(each.found.filename), sent.outcomes.append, lambda _: None)
     with httpx.Client(transport=httpx.MockTransport(handle)) as http:
         api = Api(index, http, nobody(index, "test"))
-        publish(plan, api, stock(index, http), Patience(retries, sent.waits.clock), parallel, listener)
+        publish(plan, api, stock(index, http), Patience(retries, clock or Waits().clock), parallel, listener)
     assert sorted(sent.states) == sorted(each.found.filename for each in plan.distributions())
     assert len(sent.outcomes) == len(sent.states)
     assert all(each.reason for each in sent.outcomes if each.state == "not-attempted")
@@ -210,10 +210,19 @@ def test_after_5xx_one_at_a_time(status: int, tmp_path: Path) -> None:
 
 
 def test_a_new_try_gives_its_place_to_others(tmp_path: Path) -> None:
-    """While a file waits for its next try, it keeps nobody from being sent."""
+    """While a file waits for its next try, another is sent, even where the project goes on one at a time."""
     names = wheels(tmp_path, 3)
-    answers = iter([429, 200])
-    sent = send(tmp_path, lambda name: next(answers) if name == names[1] else 200, parallel=2, retries=3)
+    answers, other = iter([503, 200]), threading.Event()
+
+    def answer(name: str) -> int:
+        if name == names[2]:
+            other.set()
+        return next(answers) if name == names[1] else 200
+
+    def sleep(_: float) -> None:
+        assert other.wait(10), "nothing else was sent meanwhile"
+
+    sent = send(tmp_path, answer, parallel=2, retries=3, clock=Clock(sleep=sleep))
     assert set(sent.states.values()) == {"uploaded"}
     assert sent.arrived.count(names[1]) == 2
     (outcome,) = [each for each in sent.outcomes if each.distribution.found.filename == names[1]]
