@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
+import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +21,7 @@ from tests.distributions import make_sdist, make_wheel
 from tests.peers.plain import fields_for
 from tests.peers.scripted import Answer, Request, json_answer
 from tests.peers.world import World, running_world
+from tests.peers.world.discovery import TYPE
 from tests.peers.world.github import ISSUER, ISSUER_HOST
 from tests.peers.world.jwt import Signer, TokenError, decode, process_key, verify
 
@@ -453,6 +458,81 @@ def test_faults(world: World, client: httpx.Client, tmp_path: Path) -> None:
     assert time.monotonic() - begin >= 0.1
     world.faults.reset()
     assert world.faults.take("upload") is None
+
+
+def discovered(client: httpx.Client, key: str = "%2Fupload%2F", accept: str = TYPE) -> httpx.Response:
+    return client.get(f"https://index.example/.well-known/pytp?discover={key}", headers={"Accept": accept})
+
+
+def test_discovery(world: World, client: httpx.Client, tmp_path: Path) -> None:
+    """An index of PEP 807 says where to mint, to whoever asks for it rightly, and its token is good for uploads."""
+    index = world.discovery
+    index.trust(world.github, "demo-pkg")
+    answer = discovered(client)
+    assert answer.headers["content-type"] == TYPE
+    assert answer.json() == {
+        "audience-endpoint": "https://index.example/trusted/audience",
+        "token-mint-endpoint": "https://index.example/trusted/mint",
+    }
+    assert discovered(client, "%2Flegacy%2F").status_code == 404
+    assert discovered(client, accept="application/json").status_code == 406
+    audience = client.get(answer.json()["audience-endpoint"]).json()["audience"]
+    jwt = id_token(client, world, audience)
+    token = client.post(answer.json()["token-mint-endpoint"], json={"token": jwt}).json()["token"]
+    again = client.post(answer.json()["token-mint-endpoint"], json={"token": jwt})
+    assert again.status_code == 422
+    assert again.headers["content-type"] == "application/problem+json"
+    assert again.json()["detail"] == "invalid token: already used"
+    for path in (make_wheel(tmp_path), make_sdist(tmp_path)):
+        assert upload(client, path, token, index.upload_url).status_code == 200
+    page = client.get(f"{index.simple_url}demo-pkg/", headers=SIMPLE)
+    assert len(page.json()["files"]) == 2
+
+
+def test_features(world: World, client: httpx.Client, tmp_path: Path) -> None:
+    """A token for one upload is good for one; a feature that is not offered is refused."""
+    index = world.discovery
+    index.trust(world.github, "demo-pkg")
+    index.tells_expiry = False
+    url = "https://index.example/trusted/mint"
+
+    def mint_with(**more: list[str]) -> httpx.Response:
+        return client.post(url, json={"token": id_token(client, world, index.audience)} | more)
+
+    assert mint_with(features=["single-use-token"]).json()["title"] == "Unsupported feature"
+    index.features = ["single-use-token", "multi-use-token"]
+    assert discovered(client).json()["features"] == index.features
+    answer = mint_with(features=["single-use-token"])
+    assert set(answer.json()) == {"token"}
+    token = answer.json()["token"]
+    assert upload(client, make_wheel(tmp_path), token, index.upload_url).status_code == 200
+    assert upload(client, make_sdist(tmp_path), token, index.upload_url).status_code == 403
+    world.faults.set("discovery-host", 1)
+    world.faults.set("discovery-http", [None, True])
+    urls = [discovered(client).json()["token-mint-endpoint"] for _ in range(3)]
+    assert urls == ["https://elsewhere.index.example/trusted/mint", "http://index.example/trusted/mint", url]
+
+
+def test_by_hand(tmp_path: Path) -> None:
+    """As a command, it prints variables for a shell, takes faults over HTTP, and ends when it is interrupted."""
+    command = [sys.executable, "-m", "tests.peers.world", str(tmp_path), "demo"]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        variables = {}
+        while "ACTIONS_ID_TOKEN_REQUEST_TOKEN" not in variables:
+            name, _, value = shlex.split(process.stdout.readline())[1].partition("=")
+            variables[name] = value
+        trust = ssl.create_default_context(cafile=variables["SSL_CERT_FILE"])
+        with httpx.Client(proxy=variables["HTTPS_PROXY"], verify=trust, trust_env=False) as client:
+            assert client.post("https://world.example/faults", json={"audience": {"status": 429}}).status_code == 200
+            assert client.get(f"{UPLOAD}/_/oidc/audience").status_code == 429
+            client.delete("https://world.example/faults")
+            assert client.get(f"{UPLOAD}/_/oidc/audience").status_code == 200
+        process.terminate()
+        _, told = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "Traceback" not in told
 
 
 def test_the_end(tmp_path: Path) -> None:

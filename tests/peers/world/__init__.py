@@ -20,11 +20,13 @@ import httpx
 
 from tests.peers.process import LOOPBACK
 from tests.peers.tls import Authority, authority
+from tests.peers.world.discovery import Discovery
 from tests.peers.world.github import GitHub
 from tests.peers.world.proxy import Entry, Faults, Host, Journal, Proxy, Stage
 from tests.peers.world.pypi import PendingPublisher, Publisher, PyPI
 
 __all__ = [
+    "Discovery",
     "Entry",
     "Faults",
     "GitHub",
@@ -54,7 +56,8 @@ class World:
         issuers = {self.github.issuer: self.github.keys}
         self.pypi = PyPI(self, issuers, ("upload.pypi.org", "pypi.org"), audience="pypi")
         self.testpypi = PyPI(self, issuers, ("test.pypi.org",), audience="testpypi", faults="testpypi-")
-        for host in (self.github, self.pypi, self.testpypi):
+        self.discovery = Discovery(self, issuers)
+        for host in (self.github, self.pypi, self.testpypi, self.discovery):
             self.add(host)
 
     @property
