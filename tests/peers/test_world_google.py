@@ -423,15 +423,17 @@ class TestArtifactRegistry:
 
     def test_what_was_uploaded_is_in_the_index(self, scene: Scene) -> None:
         """As HTML, with the whole address and the sha256 of each file; what was never uploaded is a 404."""
-        token = scene.federated()
+        token, digest = scene.federated(), hashlib.sha256(b"one").hexdigest()
+        scene.google.registry.contents[digest] = b"one"
         assert scene.page(token).status_code == 404
         scene.upload(token).raise_for_status()
         page = scene.page(token)
 
-        digest = hashlib.sha256(b"one").hexdigest()
         assert page.headers["Content-Type"].startswith("text/html")
         assert f'href="{scene.google.repository.url}demo/{SDIST}#sha256={digest}"' in page.text
         assert "/simple/demo/" in scene.page(token, "").text
+        file = scene.client.get(f"{scene.google.repository.url}demo/{SDIST}", auth=("oauth2accesstoken", token))
+        assert file.content == b"one"
         assert scene.google.violations == []
 
     @pytest.mark.parametrize("content", [b"one", b"two"])
@@ -657,7 +659,14 @@ class TestFaults:
         assert scene.google.repository.files == {}
         assert scene.upload(token).status_code == 200
 
-    @pytest.mark.parametrize(("fault", "status"), [("registry-index-denied", 403), ("registry-index-unavailable", 503)])
+    @pytest.mark.parametrize(
+        ("fault", "status"),
+        [
+            ("registry-index-unauthenticated", 401),
+            ("registry-index-denied", 403),
+            ("registry-index-unavailable", 503),
+        ],
+    )
     def test_of_reads(self, scene: Scene, fault: str, status: int) -> None:
         """An index that cannot be read is not one that is empty."""
         scene.world.faults.set(fault, 1)

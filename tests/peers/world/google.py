@@ -137,7 +137,8 @@ class Google:
     def key_password(self, file: Mapping[str, Any]) -> str:
         """Give a key file as the password of the user `_json_key_base64`."""
         password = base64.b64encode(json.dumps(file).encode()).decode()
-        self.cloud.journal.secrets.add(password)
+        basic = base64.b64encode(f"_json_key_base64:{password}".encode()).decode()
+        self.cloud.journal.secrets.update({password, basic})
         return password
 
     def authorized_user(self, user: User | None = None) -> dict[str, str]:

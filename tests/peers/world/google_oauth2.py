@@ -71,6 +71,7 @@ class OAuth2:
     def _assertion(self, assertion: str) -> Answer:
         try:
             claims = decode(assertion)
+            self._cloud.journal.secrets.add(assertion)  # while it lasts, whoever has it can do the same
         except TokenError:
             return oauth_error("invalid_grant", "Invalid JWT: Failed to parse the JWT.")
         account = self._cloud.account(str(claims.get("iss")))

@@ -32,7 +32,6 @@ UPLOAD = "artifactregistry.repositories.uploadArtifacts"
 DOWNLOAD = "artifactregistry.repositories.downloadArtifacts"
 
 EXISTS = b"Requested entity already exists.\n"
-UNAUTHENTICATED = b"The request does not have valid authentication credentials. \n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,7 @@ def _text(status: int, body: bytes) -> Answer:
     return Answer(status, headers=TEXT, body=body)
 
 
+UNAUTHENTICATED = _text(401, b"The request does not have valid authentication credentials. \n")
 UNAVAILABLE = _text(503, b"The service is currently unavailable.\n")
 TOO_MANY = too_many(_text(429, b"Quota exceeded for quota metric 'Write requests'.\n"))
 CUT = Answer(cut="mid-body", reset=True)
@@ -112,12 +112,12 @@ DROPPED = Answer(cut="after-body", reset=True)
 class ArtifactRegistry:
     """*-python.pkg.dev.
 
-    Faults of all requests: `registry-unauthenticated` (401), `registry-no-repository`. Of uploads: `registry-slow`,
-    `registry-unavailable` (503), `registry-too-many` (429), `registry-denied` (403), `registry-cut` (a reset in the
+    Faults of all requests: `registry-no-repository`. Of uploads: `registry-slow`, `registry-unavailable` (503),
+    `registry-too-many` (429), `registry-unauthenticated` (401), `registry-denied` (403), `registry-cut` (a reset in the
     middle of the body, nothing stored), `registry-cut-400` (says that the file exists before it is read, and closes),
     `registry-stored-then-dropped`; and `registry-large-400`: what cuts a large duplicate says 400 before. Of reads:
-    `registry-index-slow`, `registry-index-unavailable`, `registry-index-denied`, `registry-index-no-hashes`,
-    `registry-index-stale` (nothing of what was uploaded is there).
+    `registry-index-slow`, `registry-index-unavailable`, `registry-index-unauthenticated`, `registry-index-denied`,
+    `registry-index-no-hashes`, `registry-index-stale` (nothing of what was uploaded is there).
     """
 
     hosts = ("*-python.pkg.dev",)
@@ -130,16 +130,14 @@ class ArtifactRegistry:
         """Project → IAM members with rights in it, who are told that a repository does not exist."""
         self.violations: list[str] = []
         """Of all requests, every rule that they broke."""
+        self.contents: dict[str, bytes] = {}
+        """sha256 → bytes of what may be uploaded and read back: an upload is parsed while it arrives, and not kept."""
 
     def __call__(self, request: Request) -> Answer:
         """Take a file, or show what is there."""
-        unauthenticated = _text(401, UNAUTHENTICATED)
-        return self._cloud.unless({"registry-unauthenticated": unauthenticated}, lambda: self._answer(request))
-
-    def _answer(self, request: Request) -> Answer:
         members = self._members(request)
         if members is None:
-            return _text(401, UNAUTHENTICATED)
+            return UNAUTHENTICATED
         project, name, *rest = [*unquote(target(request)[0]).removeprefix("/").split("/"), ""]
         location = host_of(request).removesuffix("-python.pkg.dev")
         resource = f"projects/{project}/locations/{location}/repositories/{name}"
@@ -202,6 +200,7 @@ class ArtifactRegistry:
             "registry-slow": SILENCE,
             "registry-unavailable": UNAVAILABLE,
             "registry-too-many": TOO_MANY,
+            "registry-unauthenticated": UNAUTHENTICATED,
             "registry-denied": denied,
         }
         cuts = {"registry-cut": CUT, "registry-cut-400": CUT_400}
@@ -232,7 +231,9 @@ class ArtifactRegistry:
         with self._lock:
             if content.filename in repository.files:
                 return _text(400, EXISTS)
-            stored = Stored(content.filename, project, content.sha256, content.size, True)
+            stored = Stored(
+                content.filename, project, content.sha256, content.size, True, self.contents.get(content.sha256)
+            )
             repository.files[content.filename] = stored
         return self._cloud.unless({"registry-stored-then-dropped": DROPPED}, Answer)
 
@@ -242,6 +243,7 @@ class ArtifactRegistry:
         faults = {
             "registry-index-slow": SILENCE,
             "registry-index-unavailable": UNAVAILABLE,
+            "registry-index-unauthenticated": UNAUTHENTICATED,
             "registry-index-denied": denied,
         }
         return self._cloud.unless(faults, lambda: self._shown(request, rest[:-1], repository) if readable else denied)
