@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from tests.distributions import make_sdist, make_wheel
+from tests.line import publish_process
 from tests.peers.plain import fields_for
 from tests.peers.scripted import Answer, Request, json_answer
 from tests.peers.world import World, running_world
@@ -113,6 +114,20 @@ def test_publishing(world: World, client: httpx.Client, tmp_path: Path) -> None:
     ]
     assert world.journal.secrets >= {token, world.github.request_token}
     assert all(entry.body == b"" for entry in world.journal.entries if entry.path == "/legacy/")
+
+
+def test_the_program_is_in_the_world(world: World, tmp_path: Path) -> None:
+    """The program, a process with the world's variables, publishes to PyPI's own URL, and nobody else is asked."""
+    workspace = tmp_path / "workspace"
+    wheel = make_wheel(workspace / "dist")
+    token = world.pypi.api_token("demo-pkg")
+    world.pypi.projects["demo-pkg"] = "active"
+    run = publish_process(workspace, {"password": token}, env=world.environ)
+    assert run.states == {wheel.name: "uploaded"}
+    assert [file.filename for file in world.pypi.files] == [wheel.name]
+    assert {entry.host for entry in world.journal.entries} == {"upload.pypi.org", "pypi.org"}
+    assert not world.pypi.violations
+    assert token not in run.raw.replace(f"::add-mask::{token}", "")
 
 
 def test_nobody_else_is_there(world: World, client: httpx.Client) -> None:
@@ -321,6 +336,10 @@ def test_pending_publishers(world: World, client: httpx.Client, tmp_path: Path) 
     """The first mint makes an empty project of the registered name; no other one can be made with the token."""
     world.pypi.trust_pending(world.github, "Other.Name")
     assert client.get("https://pypi.org/simple/other-name/").status_code == 404
+    world.faults.set("mint-raced", 1)
+    assert mint(client, id_token(client, world)).status_code == 500
+    assert world.pypi.exists("other-name")
+    assert not world.pypi.minted
     token = minted(client, world)
     assert client.get("https://pypi.org/simple/other-name/", headers=SIMPLE).json()["files"] == []
     answer = upload(client, make_wheel(tmp_path), token)

@@ -22,6 +22,7 @@ from tests.peers.process import LOOPBACK
 from tests.peers.tls import Authority, authority
 from tests.peers.world.discovery import Discovery
 from tests.peers.world.github import GitHub
+from tests.peers.world.google import Google
 from tests.peers.world.proxy import Entry, Faults, Host, Journal, Proxy, Stage
 from tests.peers.world.pypi import PendingPublisher, Publisher, PyPI
 
@@ -30,6 +31,7 @@ __all__ = [
     "Entry",
     "Faults",
     "GitHub",
+    "Google",
     "Host",
     "Journal",
     "PendingPublisher",
@@ -57,7 +59,9 @@ class World:
         self.pypi = PyPI(self, issuers, ("upload.pypi.org", "pypi.org"), audience="pypi")
         self.testpypi = PyPI(self, issuers, ("test.pypi.org",), audience="testpypi", faults="testpypi-")
         self.discovery = Discovery(self, issuers)
-        for host in (self.github, self.pypi, self.testpypi, self.discovery):
+        self.google = Google(self.github, self.journal, self.faults, self._time)
+        peers: tuple[Host, ...] = (self.github, self.pypi, self.testpypi, self.discovery, *self.google.hosts)
+        for host in peers:
             self.add(host)
 
     @property
@@ -68,6 +72,9 @@ class World:
     def transport(self) -> httpx.HTTPTransport:
         """Return a transport that is in this world; whoever has it closes it."""
         return httpx.HTTPTransport(verify=ssl.create_default_context(cafile=self.ca_file), proxy=self.proxy_url)
+
+    def _time(self) -> float:
+        return self.now()  # whatever clock it is by then
 
     def add(self, host: Host) -> None:
         """Let one more peer play its hosts; of two for the same host, the one that was added last does."""

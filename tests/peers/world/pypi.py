@@ -45,6 +45,9 @@ EXPLANATIONS = {
     403: "Access was denied to this resource.",
     404: "The resource could not be found.",
 }
+FAILED = text_answer(
+    500, "<!DOCTYPE html><html><title>Internal Server Error</title></html>", "text/html; charset=UTF-8"
+)
 UNAVAILABLE = text_answer(
     503, "<!DOCTYPE html><html><title>503 Backend is unhealthy</title></html>", "text/html; charset=UTF-8"
 )
@@ -203,9 +206,7 @@ class Index:
     def api_token(self, *projects: str, value: str | None = None) -> str:
         """Make a token of a user, for these projects, or for all and for new ones."""
         scope = frozenset(canonicalize_name(name) for name in projects) if projects else None
-        token = Token(self._stage.journal.secret(value or self._value()), minted=False, projects=scope)
-        self.tokens[token.value] = token
-        return token.value
+        return self._known(Token(value or self._value(), minted=False, projects=scope)).value
 
     def put(self, filename: str, content: bytes, *, uploaded: float | None = None) -> StoredFile:
         """Let the index have a file from before."""
@@ -238,14 +239,13 @@ class Index:
                 ) from None
             self._seen[claims["jti"]] = claims["exp"]
             token = Token(
-                self._stage.journal.secret(self._value()),
+                self._value(),
                 minted=True,
                 projects=frozenset(canonicalize_name(name) for name in publisher.projects),
                 expires=int(self._stage.now() + self.token_life),
                 single_use=single_use,
             )
-            self.tokens[token.value] = token
-            self.minted.append(token)
+            self.minted.append(self._known(token))
         return token
 
     def _verified(self, jwt: str) -> dict[str, Any]:
@@ -305,6 +305,13 @@ class Index:
         head = bytes([2, 1, len(self.location)]) + self.location.encode() + b"\x02$" + str(uuid.uuid4()).encode()
         macaroon = head + b"\x00\x00\x06 " + secrets.token_bytes(32)
         return "pypi-" + base64.urlsafe_b64encode(macaroon).rstrip(b"=").decode()
+
+    def _known(self, token: Token) -> Token:
+        """Let a token sign in; it is a secret from now on, and so is what a client makes of it."""
+        self._stage.journal.secret(token.value)
+        self._stage.journal.secret(base64.b64encode(f"__token__:{token.value}".encode()).decode())
+        self.tokens[token.value] = token
+        return token
 
     def _fault(self, name: str, go_on: Callable[[], Answer], otherwise: Answer = UNAVAILABLE) -> Answer:
         return self._stage.faults.play(self._fault_prefix + name, otherwise, go_on)
@@ -448,7 +455,8 @@ class PyPI(Index):
     """PyPI, or TestPyPI with its own names.
 
     Its faults, next to those of every index: `audience`, `mint` and `burn` (503), `mint-lost` (minted, then the
-    connection is cut), `burn-echo` (500, with the token in the answer). TestPyPI's begin with `testpypi-`.
+    connection is cut), `mint-raced` (500: another job makes the project of the pending publisher in this moment),
+    and `burn-echo` (500, with the token in the answer). TestPyPI's begin with `testpypi-`.
     """
 
     def __init__(
@@ -512,6 +520,10 @@ class PyPI(Index):
         if request.header("Authorization") is not None:
             self._note(request, "a credential was sent with a mint")
         try:
+            if self._happens("mint-raced"):
+                with self._lock:
+                    self._reify(self._verified(_payload(request)))
+                return FAILED
             token = self.exchange(_payload(request))
         except MintRefusedError as error:
             self.refused += [f"{error.code}: {each}" for each in error.descriptions]
