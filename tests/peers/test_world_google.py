@@ -104,12 +104,11 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    with running_world(tmp_path / "world") as world:
-        google = Google(world.github, world.journal, world.faults, lambda: world.now())  # noqa: PLW0108 - tests replace it
-        for host in google.hosts:
-            world.add(host)
-        with httpx.Client(transport=world.transport(), trust_env=False) as client:
-            yield Scene(world, google, client)
+    with (
+        running_world(tmp_path / "world") as world,
+        httpx.Client(transport=world.transport(), trust_env=False) as client,
+    ):
+        yield Scene(world, world.google, client)
 
 
 def oauth(answer: httpx.Response) -> tuple[int, str, str]:

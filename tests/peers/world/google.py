@@ -1,9 +1,7 @@
 """Google: everything that stands between a job and a Python repository in Artifact Registry.
 
-    google = Google(world.github, world.journal, world.faults, lambda: world.now())
-    for host in google.hosts:
-        world.add(host)
-    environ = world.environ | world.github.job() | google.auth_action(workspace)
+    with running_world(tmp_path) as world:
+        environ = world.environ | world.github.job() | world.google.auth_action(workspace)
 
 As it comes, the job of `world.github` may upload to `google.repository`, both by itself (direct federation) and as
 `google.account`; so may the account's keys, `google.user`, and the VM of the metadata server. What a test wants
