@@ -95,5 +95,6 @@ def running_world(directory: Path, *hosts: Host) -> Iterator[World]:
     try:
         yield world
     finally:
+        proxy.cut()
         world.faults.end()
         proxy.stop()

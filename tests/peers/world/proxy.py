@@ -223,12 +223,15 @@ class Proxy:
         self._thread.start()
         return asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
 
-    def stop(self) -> None:
-        """Cut all connections and end; raises what a peer has raised."""
+    def cut(self) -> None:
+        """Cut all connections, and take no more."""
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def stop(self) -> None:
+        """Stop the servers, once all connections are cut; raises what a peer has raised."""
         self._servers.close()
 
     async def _listen(self) -> int:
