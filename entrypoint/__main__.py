@@ -7,15 +7,16 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import NoReturn
 
 import httpx  # noqa: TC002 - the client needs it anyway
 
 from entrypoint import client, credentials, index, plan, report, upload
-from entrypoint.credentials import Context, Credential, static
+from entrypoint.credentials import Context, Credential, Surroundings, providers, static
+from entrypoint.credentials.exchange import Exchange
 from entrypoint.distribution import Distribution, collect
 from entrypoint.errors import CredentialError, Note, PublishError, gather, leaves
 from entrypoint.index import Located
@@ -25,10 +26,10 @@ from entrypoint.plan import Lenience, Plan, bytes_shown
 from entrypoint.report import Ledger, annotation, outputs, summary
 from entrypoint.runner import Runner
 from entrypoint.stock import Inventory, Stock
-from entrypoint.threads import both, side_by_side
+from entrypoint.threads import side_by_side
 from entrypoint.upload import Api, Listener, Outcome
 
-PROVIDERS = (static.anonymous, static.user_and_password)
+DRY = "It takes a token to read this index, and a dry run fetches none: what is there already is not known."
 
 
 class Stopped(BaseException):
@@ -79,7 +80,7 @@ def run(
 
 
 def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
-    """Walk the line: inputs, index, distributions, credential, plan, publish, confirm."""
+    """Walk the line: inputs, distributions, index, credential, plan, publish, confirm."""
     inputs = _inputs(outside, runner)
     collection = ledger.collection = collect(inputs.packages_dir, runner.workspace)
     ledger.notes += collection.notes
@@ -87,42 +88,44 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
     ledger.index = located.index
     ledger.notes += located.notes
 
-    credential, refusal = _credential(located, inputs, ledger)
-    for each in credential.secrets:
-        runner.mask(each)
-
     patience = Patience(inputs.retries, outside.clock)
     log = runner.log if inputs.verbose else None
-    with client.connect(
-        outside.environ, located.index.urls, timeout=inputs.timeout, log=log, transport=outside.transport
-    ) as http:
-        stock = Stock(located.index, http, credential, patience)
-        lenience = Lenience(strict=inputs.strict, verify_metadata=inputs.verify_metadata)
-        examined, inventory = both(
-            lambda: plan.examine(located.index, collection.found, lenience),
-            lambda: Inventory({}, (refusal,)) if refusal else stock.take(collection.projects),
-        )
-        ledger.notes += stock.notes
-        planned = ledger.plan = plan.make(
-            located.index,
-            examined,
-            inventory,
-            stock,
-            lenience,
-            skip_existing=inputs.skip_existing,
-            now=outside.clock.now(),
-        )
-        ledger.notes += planned.notes
-        _announce(planned, credential.source, runner, hashes=inputs.print_hash)
-        planned.check()
-        ledger.settled = "dry-run" if inputs.dry_run else "publish"
-        if inputs.dry_run:
-            return
-        listener = _listener(ledger, runner)
-        parallel = inputs.parallel or located.index.parallel
-        upload.publish(planned, Api(located.index, http, credential), stock, patience, parallel, listener)
-        if inputs.wait_for_index:
-            _confirm(ledger, stock, outside.clock, inputs.wait_for_index)
+    urls = (*located.index.urls, *credentials.urls(inputs, outside.environ))
+    with client.connect(outside.environ, urls, timeout=inputs.timeout, log=log, transport=outside.transport) as http:
+        exchange = Exchange(http, patience, inputs.timeout, runner.mask, runner.log)
+        around = Surroundings(outside.environ, runner.workspace, tuple(collection.projects), ledger.notes.append)
+        credential, refusal = _credential(Context.of(located, inputs, around, exchange), ledger)
+        with closing(credential):
+            stock = Stock(located.index, http, credential if credential.reads else None, patience)
+            lenience = Lenience(strict=inputs.strict, verify_metadata=inputs.verify_metadata)
+            examined, inventory = plan.look(
+                lambda: plan.examine(located.index, collection.found, lenience),
+                lambda: _inventory(stock, collection.projects, credential, refusal, dry=inputs.dry_run),
+                at_once=credential.lasting or not credential.reads,
+            )
+            ledger.notes += stock.notes
+            planned = ledger.plan = plan.make(
+                located.index,
+                examined,
+                inventory,
+                stock,
+                lenience,
+                skip_existing=inputs.skip_existing,
+                now=outside.clock.now(),
+            )
+            ledger.notes += planned.notes
+            _announce(planned, credential, runner, hashes=inputs.print_hash)
+            planned.check()
+            ledger.settled = "dry-run" if inputs.dry_run else "publish"
+            if inputs.dry_run:
+                return
+            if any(planned.sending()):
+                credential.sign_in()
+            listener = _listener(ledger, runner)
+            parallel = inputs.parallel or located.index.parallel
+            upload.publish(planned, Api(located.index, http, credential), stock, patience, parallel, listener)
+            if inputs.wait_for_index:
+                _confirm(ledger, stock, outside.clock, inputs.wait_for_index)
 
 
 def _inputs(outside: Outside, runner: Runner) -> Inputs:
@@ -141,17 +144,30 @@ def _located(inputs: Inputs, runner: Runner) -> Located:
     return located
 
 
-def _credential(located: Located, inputs: Inputs, ledger: Ledger) -> tuple[Credential, PublishError | None]:
+def _credential(context: Context, ledger: Ledger) -> tuple[Credential, PublishError | None]:
     """Find the credential, or say why there is none; a dry run goes on without."""
-    context = Context.of(located, inputs.user, inputs.token)
     ledger.notes += static.doubts(context)
     try:
-        return credentials.resolve(context, PROVIDERS), None
+        return credentials.resolve(context, providers.in_order()), None
     except CredentialError as error:
-        if not inputs.dry_run:
-            return credentials.nobody(located.index, "none"), error
-        ledger.notes.append(Note("warning", error.title, f"{error.detail} Publishing would stop here.", tip=error.tip))
-        return credentials.nobody(located.index, "none: this is a dry run"), None
+        if not context.inputs.dry_run:
+            return credentials.nobody(context, "none"), error
+        detail = f"{error.detail} Publishing would stop here."
+        note = Note("warning", error.title, detail, tip=error.tip, block=error.block, links=error.links)
+        ledger.notes.append(note)
+        return credentials.nobody(context, "none: this is a dry run"), None
+
+
+def _inventory(
+    stock: Stock, projects: list[str], credential: Credential, refusal: PublishError | None, *, dry: bool
+) -> Inventory:
+    """Read the index, unless that is of no use or would take what a dry run does not take."""
+    if refusal:
+        known = stock.take(projects) if stock.public else Inventory({})
+        return replace(known, problems=(refusal, *known.problems))
+    if dry and credential.reads and not credential.lasting:
+        return Inventory(dict.fromkeys(projects), why=DRY)
+    return stock.take(projects)
 
 
 def _listener(ledger: Ledger, runner: Runner) -> Listener:
@@ -175,10 +191,11 @@ def _confirm(ledger: Ledger, stock: Stock, clock: Clock, seconds: float) -> None
     ledger.notes += notes
 
 
-def _announce(planned: Plan, source: str, runner: Runner, *, hashes: bool) -> None:
+def _announce(planned: Plan, credential: Credential, runner: Runner, *, hashes: bool) -> None:
     for line in planned.lines():
         runner.log(line)
-    runner.log(f"Credential: {source}.")
+    if credential.said:
+        runner.log(credential.said)
     if hashes:
         with runner.group("Hashes"):
             for each in planned.distributions():

@@ -17,7 +17,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 
 from entrypoint import __version__
-from entrypoint.errors import InputError, Unavailable, Unreachable
+from entrypoint.errors import InputError, PublishError, Unavailable, Unreachable
 
 CONNECT = 10.0
 """Seconds to reach a server. One that needs longer is not there."""
@@ -69,6 +69,18 @@ def connect(
         ) from error
 
 
+class Signer(httpx.Auth):
+    """Signs requests, and knows what it means that its signature is refused. This one signs nothing."""
+
+    def renewed(self, refused: str | None) -> bool:  # noqa: ARG002 - for those who can
+        """Tell whether requests are signed otherwise by now than with the refused `Authorization`."""
+        return False
+
+    def explained(self, error: PublishError, status: int, project: str) -> PublishError:  # noqa: ARG002 - same
+        """Say what is to be done about a refusal, better than whoever does not know how we signed in."""
+        return error
+
+
 def failure(error: httpx.TransportError, url: str) -> Unavailable:
     """Say what a request that got no answer means: what was seen, what to do, and whether another try may help."""
     host = httpx.URL(url).host
@@ -87,9 +99,9 @@ def failure(error: httpx.TransportError, url: str) -> Unavailable:
     return Unavailable("The connection was lost", f"{host}: {said}.", UNSURE)
 
 
-def retry_after(response: httpx.Response) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Read `Retry-After`: seconds, or a date (RFC 9110, 10.2.3), as seconds from now; `None` where it says nothing."""
-    text = response.headers.get("retry-after", "").strip()
+    text = headers.get("retry-after", "").strip()
     if text.isdecimal() and text.isascii():
         return float(text)
     try:

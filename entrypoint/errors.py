@@ -16,9 +16,10 @@ Each has a title (what is wrong), a detail (what was seen) and a tip (what to do
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -28,20 +29,39 @@ class PublishError(Exception):
     """Something a user can put right.
 
     Titles are neither masked nor written to the log by GitHub, so what matters is in `detail` and `tip`.
-    None of the three ever holds a secret. `path` is the distribution concerned, as the user would write it, and `rule`
-    the preflight rule that found it.
+    None of them ever holds a secret. `path` is the distribution concerned, as the user would write it, and `rule`
+    the preflight rule that found it. `block` is to be shown as it stands, or to be pasted: a table, YAML, a command;
+    `links` lead to where the tip sends the user.
     """
 
-    def __init__(self, title: str, detail: str, tip: str, *, path: str | None = None, rule: str = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        detail: str,
+        tip: str,
+        *,
+        path: str | None = None,
+        rule: str = "",
+        block: str = "",
+        links: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(title, detail, tip)
         self.title = title
         self.detail = detail
         self.tip = tip
         self.path = path
         self.rule = rule
+        self.block = block
+        self.links = links
 
     def __str__(self) -> str:
         return f"{self.title}: {self.detail}"
+
+    def saying(self, more: str) -> Self:
+        """Give the same error, with more that was seen."""
+        error = copy.copy(self)
+        error.detail = f"{self.detail}{more}"
+        return error
 
 
 class InputError(PublishError):
@@ -75,8 +95,9 @@ class Unavailable(PublishError):  # noqa: N818 - see Refused
         path: str | None = None,
         again: bool = True,
         retry_after: float | None = None,
+        links: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(title, detail, tip, path=path)
+        super().__init__(title, detail, tip, path=path, links=links)
         self.again = again
         self.retry_after = retry_after
 
@@ -103,6 +124,9 @@ class Note:
     """What the index would answer to the file, in its own words, without the status."""
     final: bool = False
     """Whether an error stays one when the user asks for lenience (`verify-metadata: false`)."""
+    block: str = ""
+    """Lines to be shown as they stand, or to be pasted."""
+    links: tuple[str, ...] = ()
 
     @property
     def whole(self) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,8 @@ BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "n
 """What a boolean may be, in any case."""
 NOT_SERVED = "not served by this version"
 LATER = "Take it out of the step: a later version will serve it, and until then nothing is done by halves."
+PROVIDER_FORM = "projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER"
+_PROVIDER = r"projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+"
 _SHOWN = 80
 """Characters of a bad value that a message quotes."""
 
@@ -44,6 +47,33 @@ def _lines(value: object) -> object:
 def _user(value: str) -> str:
     if ":" in value or not value.isprintable():
         raise ValueError("expected a user name without colons and control characters (RFC 7617, section 2)")
+    return value
+
+
+def provider_name(text: str) -> str | None:
+    """Give the resource name of a workload identity provider, without the host that may stand before it."""
+    name = re.sub(r"^(https:)?//iam\.googleapis\.com/", "", text)
+    return name if re.fullmatch(_PROVIDER, name) else None
+
+
+def _provider(value: str) -> str:
+    """Check it (https://cloud.google.com/iam/docs/workload-identity-federation, 2026-08)."""
+    if name := provider_name(value):
+        return name
+    if value.startswith(("principal://", "principalSet://")):
+        raise ValueError(f"this is a member for an IAM policy; expected {PROVIDER_FORM}")
+    if re.search(r"projects/[^/]+/locations/global/workloadIdentityPools/[^/]+/?$", value):
+        raise ValueError(f"this is a pool, and the provider is missing: {PROVIDER_FORM}")
+    if re.search(r"projects/[a-z][^/]*/locations/", value):
+        raise ValueError("it holds a project's ID instead of its number")
+    raise ValueError(f"expected {PROVIDER_FORM}")
+
+
+def _account(value: str) -> str:
+    if not re.fullmatch(r"[^@\s/:]+@[^@\s/:]+\.[^@\s/:]+|\d+", value):
+        raise ValueError(
+            "expected the e-mail address of a service account (NAME@PROJECT.iam.gserviceaccount.com) or its number"
+        )
     return value
 
 
@@ -96,24 +126,24 @@ class Inputs(BaseModel):
         description="User name; when left out the index's own: `__token__`, on Artifact Registry `oauth2accesstoken`.",
     )
     password: SecretStr | None = Field(default=None, description="API token, access token or password.")
-    trusted_publishing: Annotated[Literal["auto", "always", "never"], _only("auto", "never")] = Field(
+    trusted_publishing: Literal["auto", "always", "never"] = Field(
         default="auto",
         description="`auto` (where the index is known to offer it and no password is given), `always` or `never`.",
     )
-    google_workload_identity_provider: Annotated[str | None, _only()] = Field(
+    google_workload_identity_provider: Annotated[str, AfterValidator(_provider)] | None = Field(
         default=None,
         description="Full resource name of a provider: keyless publishing to Artifact Registry, no other action.",
     )
-    google_service_account: Annotated[str | None, _only()] = Field(
+    google_service_account: Annotated[str, AfterValidator(_account)] | None = Field(
         default=None, description="E-mail of a service account to impersonate with it."
     )
-    google_audience: Annotated[str | None, _only()] = Field(
+    google_audience: str | None = Field(
         default=None, description="Audience of the GitHub ID token, for providers with their own allowed audiences."
     )
-    google_credentials_json: Annotated[SecretStr | None, _only()] = Field(
+    google_credentials_json: SecretStr | None = Field(
         default=None, description="A service account key, where keyless is impossible."
     )
-    keyring_provider: Annotated[Literal["disabled", "subprocess"], _only("disabled")] = Field(
+    keyring_provider: Literal["disabled", "subprocess"] = Field(
         default="disabled",
         description="`disabled`, or `subprocess`: ask a `keyring` program on PATH (native runs; the image has none).",
     )
@@ -172,6 +202,16 @@ class Inputs(BaseModel):
         """`password`, in clear."""
         return self.password.get_secret_value() if self.password else None
 
+    @property
+    def google(self) -> tuple[str, ...]:
+        """Names of the `google-…` inputs that were given."""
+        return tuple(name for name in GOOGLE if getattr(self, NAMES[name]) is not None)
+
+    @property
+    def google_key(self) -> str | None:
+        """`google-credentials-json`, in clear."""
+        return self.google_credentials_json.get_secret_value() if self.google_credentials_json else None
+
     @classmethod
     def read(cls, environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Inputs:
         """Read `INPUT_<NAME>` variables, upper case, hyphens kept; a flag of the same name beats them.
@@ -197,6 +237,14 @@ SECRET = frozenset(
     {"password", "google-credentials-json", "repository-url", "check-url"},
 )
 """Inputs whose value is never quoted: it is a secret or may hold one."""
+
+GOOGLE = (
+    "google-workload-identity-provider",
+    "google-service-account",
+    "google-audience",
+    "google-credentials-json",
+)
+"""Inputs by which Google credentials are asked for, whatever the index."""
 
 ALIASES = {
     name.replace("-", "_"): name
@@ -227,11 +275,27 @@ def _contradictions(given: Mapping[str, str]) -> Iterator[InputError]:
                 f"`index` is {_quoted(given['index'])}, and `{url}` is given too.",
                 f"Remove one of the two: an index by name brings its own URLs, `{url}` is for an index without a name.",
             )
-    if given.get("trusted-publishing") == "always" and "password" in given:
+    if given.get("trusted-publishing") == "always":
+        for other in ("password", *(name for name in GOOGLE if name in given)):
+            if other in given:
+                yield InputError(
+                    f"Inputs `trusted-publishing: always` and `{other}` exclude each other",
+                    f"`trusted-publishing` is 'always', and `{other}` is given too.",
+                    f"Remove `{other}` to publish as a trusted publisher, or `trusted-publishing` to publish with it.",
+                )
+    provider = "google-workload-identity-provider"
+    for half in ("google-service-account", "google-audience"):
+        if half in given and provider not in given:
+            yield InputError(
+                f"`{half}` without `{provider}`",
+                f"`{half}` is {_quoted(given[half])}, and there is no provider through which to use it.",
+                f"Give `{provider}: {PROVIDER_FORM}` too, or remove `{half}`.",
+            )
+    if provider in given and "google-credentials-json" in given:
         yield InputError(
-            "Inputs `trusted-publishing: always` and `password` exclude each other",
-            "`trusted-publishing` is 'always', and `password` is given too.",
-            "Remove `password` to publish without a stored secret, or `trusted-publishing` to publish with it.",
+            f"Inputs `{provider}` and `google-credentials-json` exclude each other",
+            "Both are given, and each is a whole way to sign in.",
+            "Keep the provider, which needs no stored secret, and delete the key.",
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from entrypoint.errors import DistributionError, Note, PublishError
 from entrypoint.index import Index
 from entrypoint.simple import Project
 from entrypoint.stock import READERS, Inventory, Look, Match, Stock
-from entrypoint.threads import side_by_side
+from entrypoint.threads import both, side_by_side
 
 Action = Literal["upload", "already-present", "skip", "conflict"]
 
@@ -65,6 +65,11 @@ class Examined:
     notes: tuple[Note, ...]
     problems: tuple[PublishError, ...]
     """Of files that could not be read."""
+
+    @property
+    def wrong(self) -> bool:
+        """Whether nothing will be sent, whatever the index has."""
+        return bool(self.problems) or any(note.level == "error" for note in self.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,16 @@ class Plan:
         return (each for each in release.distributions if self.steps[each.found.path].action == action)
 
 
+def look(
+    examine: Callable[[], Examined], take: Callable[[], Inventory], *, at_once: bool
+) -> tuple[Examined, Inventory]:
+    """Read the files and the index: both at once, or the index only when nothing is wrong with the files."""
+    if at_once:
+        return both(examine, take)
+    examined = examine()
+    return examined, Inventory({}) if examined.wrong else take()
+
+
 def examine(index: Index, files: Sequence[Found], lenience: Lenience) -> Examined:
     """Read every file and apply every rule that needs no server, on all cores."""
 
@@ -198,7 +213,7 @@ def make(
             missing = [each for each in release.distributions if steps[each.found.path].action == "upload"]
             notes += map(lenience.judged, project_rules.of_release(release, missing, project, index, now))
     if None in projects.values():
-        notes.append(_not_compared(index))
+        notes.append(_not_compared(index, inventory.why))
     problems = (
         *examined.problems,
         *inventory.problems,
@@ -260,10 +275,13 @@ def _conflict(step: Step) -> DistributionError:
     )
 
 
-def _not_compared(index: Index) -> Note:
+def _not_compared(index: Index, why: str) -> Note:
+    title = "Not compared with the index"
+    if why:
+        return Note("notice", title, why)
     return Note(
         "notice",
-        "Not compared with the index",
+        title,
         f"It is not known where {index.title} shows its files, and none of these projects was found beside the upload "
         "URL: the files are sent without a look at what is there.",
         tip="Give `check-url`, the root of its simple index.",

@@ -28,7 +28,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-from entrypoint.client import failure, retry_after
+from entrypoint.client import Signer, failure, retry_after
 from entrypoint.errors import CredentialError, PublishError, Refused, Unavailable
 from entrypoint.index.urls import redacted
 from entrypoint.runner import one_line, shortened
@@ -113,7 +113,7 @@ def absent(name: str) -> Project:
     return Project(canonicalize_name(name), exists=False)
 
 
-def read(http: httpx.Client, root: str, name: str, auth: httpx.Auth | None) -> Project:
+def read(http: httpx.Client, root: str, name: str, auth: Signer | None) -> Project:
     """Read a project once, from the simple index at `root`, which ends with a slash.
 
     404, 410 and a redirect to another host say that the project is not there; redirects within the host are followed.
@@ -128,6 +128,9 @@ def read(http: httpx.Client, root: str, name: str, auth: httpx.Auth | None) -> P
             request = http.build_request("GET", url, headers={"Accept": ACCEPT, "Accept-Encoding": "gzip"})
             response = http.send(request, auth=auth, stream=True)
             try:
+                if response.status_code in {401, 403}:
+                    refused = _no_entry(response)
+                    raise auth.explained(refused, response.status_code, name) if auth else refused
                 if not response.has_redirect_location:
                     return _project(name, response)
                 target = _target(response)
@@ -203,14 +206,12 @@ def _project(name: str, response: httpx.Response) -> Project:
     if status in {404, 410}:
         _finish(response)
         return absent(name)
-    if status in {401, 403}:
-        raise _no_entry(response)
     if status in {408, 425, 429} or (status >= 500 and status not in {501, 505}):  # noqa: PLR2004 - RFC 9110, 15.6
         raise Unavailable(
             "The index cannot be read now",
             f"{redacted(str(url))} answered {status}.",
             f"{UNKNOWN} Run the job again.",
-            retry_after=retry_after(response),
+            retry_after=retry_after(response.headers),
         )
     if status != httpx.codes.OK:
         raise _not_simple(url, f"it answered {status}")

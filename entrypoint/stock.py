@@ -16,6 +16,7 @@ from typing import TypeVar
 import httpx  # noqa: TC002 - the client needs it anyway
 
 from entrypoint import simple
+from entrypoint.client import Signer
 from entrypoint.distribution import Distribution
 from entrypoint.errors import Note, PublishError, Unavailable
 from entrypoint.index import Index, redacted
@@ -77,14 +78,18 @@ class Inventory:
     projects: Mapping[str, Project | None]
     """By normalised name; `None` where it is not known how to ask, nothing where the index did not tell."""
     problems: tuple[PublishError, ...] = ()
+    why: str = ""
+    """Why it is not known, where that is a matter of choice."""
 
 
 class Stock:
     """The simple index of one index, as far as it can be found and read."""
 
-    def __init__(self, index: Index, http: httpx.Client, auth: httpx.Auth, patience: Patience) -> None:
+    def __init__(self, index: Index, http: httpx.Client, auth: Signer | None, patience: Patience) -> None:
         self._index = index
         self._http = http
+        self.public = index.public
+        """Whether it is read without a credential."""
         self._auth = None if index.public else auth
         self._patience = patience
         self._root = index.simple_url
@@ -215,7 +220,7 @@ def _of_all(errors: Sequence[PublishError]) -> PublishError:
     if not more:
         return first
     others = "another project" if more == 1 else f"{more} other projects"
-    return type(first)(first.title, f"{first.detail} The same goes for {others}.", first.tip)
+    return first.saying(f" The same goes for {others}.")
 
 
 def _digest(distribution: Distribution, algorithm: str) -> str:

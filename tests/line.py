@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -102,12 +102,16 @@ def publish(
     transport: httpx.BaseTransport | None = None,
     env: Mapping[str, str] | None = None,
     clock: Clock | None = None,
+    secrets: Iterable[str] = (),
 ) -> Run:
-    """Run the line in this process; it waits for nothing, unless a clock says otherwise."""
+    """Run the line in this process; it waits for nothing, unless a clock says otherwise.
+
+    `secrets` may grow while it runs: nothing of them may be seen in the end.
+    """
     temp = _temp(workspace)
     environ = environment(workspace, temp, inputs) | dict(env or {})
     status, raw = bare(environ, transport, clock)
-    return examined(status, raw, temp, environ)
+    return examined(status, raw, temp, environ, secrets)
 
 
 def bare(
@@ -140,7 +144,13 @@ class Waits:
         self._ahead += seconds
 
 
-def publish_process(workspace: Path, inputs: Mapping[str, str], *, env: Mapping[str, str] | None = None) -> Run:
+def publish_process(
+    workspace: Path,
+    inputs: Mapping[str, str],
+    *,
+    env: Mapping[str, str] | None = None,
+    secrets: Iterable[str] = (),
+) -> Run:
     """Run the program as a process of its own, with nothing but a step's environment."""
     temp = _temp(workspace)
     environ = environment(workspace, temp, inputs) | dict(env or {})
@@ -154,10 +164,10 @@ def publish_process(workspace: Path, inputs: Mapping[str, str], *, env: Mapping[
         stderr=subprocess.STDOUT,
         timeout=120,
     )
-    return examined(finished.returncode, finished.stdout.decode(), temp, environ)
+    return examined(finished.returncode, finished.stdout.decode(), temp, environ, secrets)
 
 
-def examined(status: int, raw: str, temp: Path, environ: Mapping[str, str]) -> Run:
+def examined(status: int, raw: str, temp: Path, environ: Mapping[str, str], secrets: Iterable[str] = ()) -> Run:
     """Read what a run left as GitHub does, and check what holds for every run, good or bad."""
     console = Console(Masker())
     for line in raw.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
@@ -167,7 +177,7 @@ def examined(status: int, raw: str, temp: Path, environ: Mapping[str, str]) -> R
     document = (temp / "publish-report.json").read_text(encoding="utf-8")
     report = json.loads(document)
 
-    assert "Traceback" not in raw
+    assert "Traceback" not in raw, raw
     assert not console.failed, "a line of the log was taken for a command that GitHub does not carry out"
     assert {command.name for command in console.commands} <= {
         "add-mask",
@@ -189,7 +199,7 @@ def examined(status: int, raw: str, temp: Path, environ: Mapping[str, str]) -> R
     for each in console.annotations:
         assert each.title
         assert each.message
-    for secret in secrets_of(environ):
+    for secret in secrets_of(environ) | {spelling for each in secrets for spelling in spellings(each)}:
         told = "\n".join(line for line in raw.split("\n") if not line.startswith("::add-mask::"))
         for text in (told, *outputs.values(), summary, document):
             assert secret not in text
@@ -204,6 +214,18 @@ def secrets_of(environ: Mapping[str, str]) -> set[str]:
     user = environ.get("INPUT_USER", "__token__")
     basic = base64.b64encode(f"{user}:{password}".encode()).decode()
     return {password, quote(password, safe=""), json.dumps(password)[1:-1], basic}
+
+
+def spellings(secret: str) -> set[str]:
+    """Give the forms in which a secret may be seen: as it is, encoded, and as the password of the usual users."""
+    users = ("__token__", "oauth2accesstoken")
+    basic = {base64.b64encode(f"{user}:{secret}".encode()).decode() for user in users}
+    return {
+        secret,
+        quote(secret, safe=""),
+        json.dumps(secret)[1:-1],
+        base64.b64encode(secret.encode()).decode(),
+    } | basic
 
 
 @cache

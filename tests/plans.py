@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import httpx
 
-from entrypoint.credentials import nobody
+from entrypoint.client import Signer
 from entrypoint.distribution import collect
 from entrypoint.errors import PublishError
 from entrypoint.index import Index, locate
@@ -48,7 +48,7 @@ def planned(
 
 def stock(index: Index, http: httpx.Client, retries: int = 0) -> Stock:
     """Make the simple index of an index; it is read anonymously, and nothing is waited for."""
-    return Stock(index, http, nobody(index, "test"), Patience(retries, Waits().clock))
+    return Stock(index, http, Signer(), Patience(retries, Waits().clock))
 
 
 def _unexpected(request: httpx.Request) -> NoReturn:

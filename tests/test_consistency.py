@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from entrypoint import __version__, credentials, index
+from entrypoint import __version__
 from entrypoint.errors import PublishError
 from entrypoint.inputs import ALIASES, NAMES, Inputs, hint
 from tests.line import ROOT, schema
@@ -143,9 +143,3 @@ def test_every_kind_of_error_is_used() -> None:
 
 def _kinds(kind: type[PublishError]) -> list[type[PublishError]]:
     return [kind, *(inner for each in kind.__subclasses__() for inner in _kinds(each))]
-
-
-def test_an_origin_is_one_thing() -> None:
-    """A credential's origin is the index's: scheme, host and port."""
-    located = index.locate(name="pypi", url=None, workspace=ROOT)
-    assert credentials.basic(located.index, "u", "p", "test").origin == ("https", "upload.pypi.org", 443)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import httpx
 import pytest
 
-from entrypoint.credentials import Context, Credential, basic, resolve, static
+from entrypoint.credentials import Credential, providers, resolve, static
 from entrypoint.errors import CredentialError, InputError
-from entrypoint.index import locate
-
-PROVIDERS = (static.anonymous, static.user_and_password)
+from tests.contexts import basic, context
 
 
-def context(url: str, user: str | None = None, password: str | None = None) -> Context:
-    """Give what providers decide by, for an upload URL."""
-    return Context.of(locate(name=None, url=url, workspace=Path()), user, password)
+def given(url: str, user: str | None = None, password: str | None = None) -> Credential:
+    """Find the credential for an upload URL."""
+    return resolve(context(url, _inputs(user, password)), providers.in_order())
+
+
+def _inputs(user: str | None, password: str | None) -> dict[str, str]:
+    return {name: value for name, value in (("user", user), ("password", password)) if value is not None}
 
 
 def authorization(credential: Credential, url: str) -> str | None:
@@ -44,7 +44,7 @@ PYPI, ANY = "https://upload.pypi.org/legacy/", "https://index.example/upload/"
 )
 def test_one_origin(url: str, signed: bool) -> None:
     """A credential signs requests to its index's scheme, host and port, and to nothing else."""
-    credential = basic(context(ANY).index, "user", "password", "test")
+    credential = basic(context(ANY).index, "user", "password")
     assert (authorization(credential, url) is not None) == signed
 
 
@@ -62,18 +62,20 @@ def test_one_origin(url: str, signed: bool) -> None:
 )
 def test_user_and_password(url: str, user: str | None, password: str | None, expected: tuple[str, str]) -> None:
     """User and password come from the inputs, the URL or the index's convention, as Basic in UTF-8 (RFC 7617)."""
-    credential = resolve(context(url, user, password), PROVIDERS)
+    masked: list[str] = []
+    within = context(url, _inputs(user, password), mask=masked.append)
+    credential = resolve(within, providers.in_order())
     assert authorization(credential, url.replace("bob:a%40b@", "").replace("bob:abc@", "").replace("bob@", "")) == (
         httpx.BasicAuth(*expected)._auth_header
     )
-    assert expected[1] in credential.secrets
-    assert expected[1] not in f"{credential.source}{credential!r}{context(url, user, password)!r}"
+    assert masked == [expected[1], httpx.BasicAuth(*expected)._auth_header.removeprefix("Basic ")]
+    assert expected[1] not in f"{credential.source}{credential!r}{within!r}"
 
 
 def test_anonymous() -> None:
     """`user: anonymous` without a password signs nothing; with one it is a user like any other."""
-    assert authorization(resolve(context(ANY, "anonymous"), PROVIDERS), ANY) is None
-    assert authorization(resolve(context(ANY, "anonymous", "abc"), PROVIDERS), ANY) is not None
+    assert authorization(given(ANY, "anonymous"), ANY) is None
+    assert authorization(given(ANY, "anonymous", "abc"), ANY) is not None
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_anonymous() -> None:
 def test_half_a_credential(url: str, user: str | None, password: str | None, title: str) -> None:
     """What is missing or cannot be is named before anything is sent."""
     with pytest.raises(CredentialError) as caught:
-        resolve(context(url, user, password), PROVIDERS)
+        given(url, user, password)
     assert caught.value.title == title
     assert caught.value.tip
     assert password is None or password not in str(caught.value)
@@ -98,13 +100,13 @@ def test_half_a_credential(url: str, user: str | None, password: str | None, tit
 def test_two_values(user: str | None, password: str | None) -> None:
     """Unlike values in inputs and URL are an error that shows neither."""
     with pytest.raises(InputError) as caught:
-        context("https://bob:hidden@index.example/", user, password)
+        context("https://bob:hidden@index.example/", _inputs(user, password))
     assert "hidden" not in f"{caught.value}{caught.value.tip}"
 
 
 @pytest.mark.parametrize(("url", "password", "doubts"), [(PYPI, "abc", 1), (PYPI, "pypi-abc", 0), (ANY, "abc", 0)])
 def test_doubts(url: str, password: str, doubts: int) -> None:
     """On PyPI, and only there, a password that does not look like a token is doubted, without showing it."""
-    notes = list(static.doubts(context(url, None, password)))
+    notes = list(static.doubts(context(url, _inputs(None, password))))
     assert len(notes) == doubts
     assert all("abc" not in note.detail for note in notes)

@@ -140,12 +140,6 @@ def test_refused(name: str, text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("trusted-publishing", "always"),
-        ("google-workload-identity-provider", "projects/1/locations/global/workloadIdentityPools/p/providers/x"),
-        ("google-service-account", "a@b.iam.gserviceaccount.com"),
-        ("google-audience", "x"),
-        ("google-credentials-json", "{}"),
-        ("keyring-provider", "subprocess"),
         ("attestations", "required"),
         ("sigstore-trust-config", "trust.json"),
     ],

@@ -20,11 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrypoint import simple
-from entrypoint.credentials import basic
 from entrypoint.errors import CredentialError, PublishError, Refused, Unavailable, Unreachable
 from entrypoint.index import Index, locate
 from entrypoint.simple import Project, RemoteFile
 from tests.conftest import StartIndex
+from tests.contexts import basic
 from tests.line import ROOT as WORKSPACE
 from tests.peers.scripted import Answer, Request, endless
 
@@ -43,7 +43,7 @@ def asked(handler: Handler, name: str = "demo") -> Project:
     """Read a project from whatever a handler answers, with a credential for index.example."""
     index = index_at("https://index.example/upload/")
     with httpx.Client(transport=httpx.MockTransport(handler), follow_redirects=False) as http:
-        return simple.read(http, ROOT, name, basic(index, "publisher", "a password", "test"))
+        return simple.read(http, ROOT, name, basic(index, "publisher", "a password"))
 
 
 def index_at(url: str) -> Index:
@@ -560,7 +560,7 @@ def test_no_entry(status: int) -> None:
         httpx.Client(transport=httpx.MockTransport(streamed(b"", status))) as http,
         pytest.raises(CredentialError) as caught,
     ):
-        simple.read(http, ROOT, "demo", basic(index, "publisher", "a password", "test"))
+        simple.read(http, ROOT, "demo", basic(index, "publisher", "a password"))
     assert f"answered {status}; no credential was sent" in caught.value.detail
     assert "`check-url`" in caught.value.tip
 
@@ -603,7 +603,7 @@ def test_no_connection() -> None:
     """Nobody who listens: nothing was asked, and the message names the page."""
     index = index_at("http://127.0.0.1:1/")
     with httpx.Client() as http, pytest.raises(Unreachable, match=r"While http://127\.0\.0\.1:1/simple/demo/ was read"):
-        simple.read(http, "http://127.0.0.1:1/simple/", "demo", basic(index, "publisher", "a password", "test"))
+        simple.read(http, "http://127.0.0.1:1/simple/", "demo", basic(index, "publisher", "a password"))
 
 
 def test_queries_and_passwords_are_not_shown() -> None:
@@ -700,7 +700,7 @@ def test_the_other_host_sees_nothing(scripted: StartIndex) -> None:
     location = {"Location": f"http://localhost:{other.port}/simple/demo/"}
     index = scripted(reads=lambda _: Answer(302, headers=location))
     with httpx.Client() as http:
-        credential = basic(index_at(index.url), "publisher", "a password", "test")
+        credential = basic(index_at(index.url), "publisher", "a password")
         assert simple.read(http, f"{index.url}simple/", "demo", credential) == simple.absent("demo")
     assert [request.basic for request in index.reads] == [("publisher", "a password")]
     assert other.requests == []
@@ -717,7 +717,7 @@ def test_another_port_gets_no_credential(scripted: StartIndex) -> None:
 
     index = scripted(reads=redirect)
     with httpx.Client() as http:
-        credential = basic(index_at(index.url), "publisher", "a password", "test")
+        credential = basic(index_at(index.url), "publisher", "a password")
         assert simple.read(http, f"{index.url}simple/", "demo", credential).find("demo-1.0.tar.gz")
     assert [request.basic for request in (*index.reads, *other.reads)] == [("publisher", "a password")] * 2 + [None]
 

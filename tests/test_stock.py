@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from entrypoint import stock
-from entrypoint.credentials import basic
 from entrypoint.distribution import Distribution, collect, read
 from entrypoint.errors import CredentialError, PublishError, Refused, Unavailable
 from entrypoint.index import Index
@@ -23,6 +22,7 @@ from entrypoint.patience import Patience
 from entrypoint.simple import Project, RemoteFile, absent
 from entrypoint.stock import Inventory, Look, Match, Stock
 from tests.conftest import StartIndex
+from tests.contexts import basic
 from tests.distributions import make_sdist, make_wheel
 from tests.line import Waits
 from tests.peers.scripted import Answer, Request, json_answer
@@ -51,7 +51,7 @@ def distributions(folder: Path) -> list[Distribution]:
 def asking(handler: Handler, index: Index = KNOWN, *, retries: int = 0, waits: Waits | None = None) -> Stock:
     """Make the stock of an index that a handler plays."""
     http = httpx.Client(transport=httpx.MockTransport(handler))
-    credential = basic(index, "publisher", "a password", "test")
+    credential = basic(index, "publisher", "a password")
     return Stock(index, http, credential, Patience(retries, (waits or Waits()).clock, jitter=lambda: 1.0))
 
 
@@ -226,7 +226,7 @@ def test_a_download_that_is_cut(scripted: StartIndex, wheel: Distribution, cut: 
     index = scripted(reads=lambda _: Answer(cut=cut, body=wheel.found.path.read_bytes()))
     there = RemoteFile(wheel.found.filename, f"{index.url}file", {})
     with httpx.Client() as http:
-        asked = Stock(KNOWN, http, basic(KNOWN, "publisher", "a password", "test"), Patience(0))
+        asked = Stock(KNOWN, http, basic(KNOWN, "publisher", "a password"), Patience(0))
         assert asked.compare(wheel, Project("demo", exists=True, files=(there,))).match is Match.UNKNOWN
     assert [request.basic for request in index.reads] == [None]
 
@@ -458,7 +458,7 @@ def test_a_read_on_the_wire(scripted: StartIndex, wheel: Distribution) -> None:
     index = scripted(reads=reads)
     known = replace(GENERIC, upload_url=index.url, simple_url=f"{index.url}simple/")
     with httpx.Client() as http:
-        asked = Stock(known, http, basic(known, "publisher", "a password", "test"), Patience(0))
+        asked = Stock(known, http, basic(known, "publisher", "a password"), Patience(0))
         assert asked.look(wheel).match is Match.SAME
     assert [request.target for request in index.reads] == ["/simple/demo/", "/file"]
     assert {request.basic for request in index.reads} == {("publisher", "a password")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from entrypoint.credentials import Context, Credential, basic, nobody
+from entrypoint.credentials import Context, Credential, held, nobody
 from entrypoint.errors import CredentialError, Note
 
 ANONYMOUS = "anonymous"
@@ -14,14 +14,23 @@ def anonymous(context: Context) -> Credential | None:
     """Send no credential where the user says that the index takes none."""
     if context.user != ANONYMOUS or context.password:
         return None
-    return nobody(context.index, "none (`user: anonymous`)")
+    return nobody(context, "none (`user: anonymous`)")
 
 
 def user_and_password(context: Context) -> Credential | None:
     """Use `user` and `password`. Raises `CredentialError` when one half is missing."""
-    user = context.user if context.user is not None else context.index.user
+    index, user = context.index, context.user if context.user is not None else context.index.user
+    if index.tokens and user != index.user:
+        # Refused with 403 by warehouse (2026-08), after the whole file has been read.
+        raise CredentialError(
+            f"{index.title} takes no user names",
+            f"`user` is {user!r}: user name and password are not accepted there since 2024.",
+            f"Leave `user` out, and give an API token (`{index.tokens}…`) as `password`, or publish as a trusted "
+            "publisher.",
+        )
     if context.password is None:
-        if context.user is None:
+        # The usual user name says nothing, and another one may have its password in a keyring.
+        if context.user in (None, index.user, "__token__") or context.inputs.keyring_provider != "disabled":
             return None
         raise CredentialError(
             "`user` without `password`",
@@ -31,26 +40,35 @@ def user_and_password(context: Context) -> Credential | None:
     if user is None:
         raise CredentialError(
             "`password` without `user`",
-            f"{context.index.title} knows its users by name, and `user` is empty.",
+            f"{index.title} knows its users by name, and `user` is empty.",
             "Give the user name that the password belongs to.",
         )
-    if context.index.tokens and user != context.index.user:
-        # Refused with 403 by warehouse (2026-08), after the whole file has been read.
-        raise CredentialError(
-            f"{context.index.title} takes no user names",
-            f"`user` is {user!r}: user name and password are not accepted there since 2024.",
-            f"Leave `user` out, and give an API token (`{context.index.tokens}…`) as `password`.",
-        )
-    return basic(context.index, user, context.password, f"`password`, as user {user!r}")
+    return held(context, user, context.password, f"`password`, as user {user!r}")
 
 
 def doubts(context: Context) -> Iterator[Note]:
     """Yield what is odd about the credential, though it may yet be right."""
-    prefix = context.index.tokens
-    if prefix and context.password and not context.password.startswith(prefix):
+    index = context.index
+    if not context.password:
+        return
+    if index.tokens and not context.password.startswith(index.tokens):
         yield Note(
             "warning",
             "This does not look like a token",
-            f"`password` does not begin with `{prefix}`, as the API tokens of {context.index.title} do.",
+            f"`password` does not begin with `{index.tokens}`, as the API tokens of {index.title} do.",
             tip="Check that the secret holds the whole token, and nothing else.",
+        )
+    if index.google and context.user == "__token__":
+        yield Note(
+            "warning",
+            "This is not the user name for Artifact Registry",
+            "`user` is '__token__', which gets 401 there even with a good token.",
+            tip="Leave `user` out: it is `oauth2accesstoken`, and `password` an access token.",
+        )
+    if given := context.inputs.google:
+        yield Note(
+            "warning",
+            "A Google input is not used",
+            f"`password` is given, and goes before `{'`, `'.join(given)}`.",
+            tip="Remove `password` to publish without a stored secret, or the Google inputs.",
         )

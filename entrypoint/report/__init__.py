@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -76,7 +76,10 @@ class ReleaseRecord(TypedDict):
 
 
 class Remark(TypedDict):
-    """Something a user has to know: a title, what was seen, what to do (empty where nothing)."""
+    """Something a user has to know: a title, what was seen, what to do (empty where nothing).
+
+    `block` is to be shown as it stands, line by line; `links` are this program's own and may be made clickable.
+    """
 
     level: Level
     title: str
@@ -84,6 +87,8 @@ class Remark(TypedDict):
     tip: str
     path: str | None
     rule: str | None
+    block: str
+    links: list[str]
 
 
 @dataclass
@@ -265,30 +270,46 @@ def _said(ledger: Ledger) -> Iterator[Remark]:
         detail = "The job was cancelled, or its machine is going down."
         yield _new("error", f"Stopped by {ledger.stopped_by.name}", detail, RUN_AGAIN)
     for problem in ledger.problems:
-        yield _new("error", problem.title, problem.detail, problem.tip, problem.path, problem.rule)
+        yield _of(problem, problem.path)
     for outcome in ledger.outcomes.values():
         path = outcome.distribution.found.shown
         if error := outcome.error:
-            yield _new("error", error.title, error.detail, error.tip, path)
+            yield _of(error, path)
         elif outcome.state == "skipped":
             yield _new("warning", LEFT_ALONE, outcome.reason or "", LEFT_ALONE_TIP, path)
     for note in ledger.notes:
-        yield _new(note.level, note.title, note.whole, note.tip, note.path, note.rule)
+        yield _new(note.level, note.title, note.whole, note.tip, note.path, note.rule, note.block, note.links)
 
 
-def _new(level: Level, title: str, detail: str, tip: str, path: str | None = None, rule: str = "") -> Remark:
-    return Remark(level=level, title=title, detail=detail, tip=tip, path=path, rule=rule or None)
+def _of(error: PublishError, path: str | None) -> Remark:
+    return _new("error", error.title, error.detail, error.tip, path, error.rule, error.block, error.links)
+
+
+def _new(
+    level: Level,
+    title: str,
+    detail: str,
+    tip: str,
+    path: str | None = None,
+    rule: str = "",
+    block: str = "",
+    links: Iterable[str] = (),
+) -> Remark:
+    return Remark(
+        level=level, title=title, detail=detail, tip=tip, path=path, rule=rule or None, block=block, links=list(links)
+    )
 
 
 def _cleaned(remark: Remark, clean: Callable[[str], str]) -> Remark:
-    path = clean(remark["path"]) if remark["path"] else None
     return _new(
         remark["level"],
         clean(remark["title"]),
         clean(remark["detail"]),
         clean(remark["tip"]),
-        path,
+        clean(remark["path"]) if remark["path"] else None,
         remark["rule"] or "",
+        clean(remark["block"]),
+        map(clean, remark["links"]),
     )
 
 

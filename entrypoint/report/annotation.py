@@ -89,8 +89,8 @@ def _files(number: int) -> str:
 
 def _from(remark: Remark) -> Annotation:
     subject = f"{remark['path']}: " if remark["path"] else ""
-    tip = f"\n{remark['tip']}" if remark["tip"] else ""
-    return Annotation(remark["level"], remark["title"], f"{subject}{remark['detail']}{tip}", remark["path"])
+    lines = [f"{subject}{remark['detail']}", remark["tip"], remark["block"], *remark["links"]]
+    return Annotation(remark["level"], remark["title"], "\n".join(filter(None, lines)), remark["path"])
 
 
 def _folded(all_of_a_level: list[Annotation]) -> Iterator[Annotation]:

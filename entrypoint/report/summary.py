@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from entrypoint.plan import bytes_shown
 from entrypoint.report import FileRecord, Report
 from entrypoint.report.annotation import headline, state_of_things
-from entrypoint.runner import markdown, markdown_code, shortened
+from entrypoint.runner import markdown, markdown_block, markdown_code, shortened
 
 BUDGET = 900_000
 """Bytes. GitHub drops a summary of more than 1 MiB whole (actions/runner, 2026-08)."""
@@ -89,6 +89,8 @@ def _remarks(report: Report) -> Iterator[str]:
         if text not in seen and len(seen) < REMARKS:
             seen.add(text)
             yield f"- {about}{text}"
+            yield from markdown_block(remark["block"], indent="  ")
+            yield from (f"  - <{link}>" for link in remark["links"])
 
 
 def _bytes(lines: Iterable[str]) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from entrypoint.client import failure, retry_after
+from entrypoint.client import Signer, failure, retry_after
 from entrypoint.distribution import Distribution, Release
 from entrypoint.errors import DistributionError, PublishError, Unreachable
 from entrypoint.index import Index, Verdict
@@ -41,7 +41,7 @@ class Attempt:
 class Api:
     """How an index takes releases. This protocol has no transaction: opening and leaving a release does nothing."""
 
-    def __init__(self, index: Index, http: httpx.Client, credential: httpx.Auth) -> None:
+    def __init__(self, index: Index, http: httpx.Client, credential: Signer) -> None:
         self.index = index
         self.http = http
         self.credential = credential
@@ -77,19 +77,24 @@ class Session:
     def attempt(self, distribution: Distribution) -> Attempt:
         """Send one file once and say what came of it; what goes wrong is part of the answer."""
         body = Multipart(form.fields(distribution), distribution.found.path, distribution.found.size)
-        requests = 0
+        requests, renewed = 0, False
         try:
             while True:
                 url, requests = self.api.url, requests + 1
                 response, said = self._post(url, body)
-                if not self.api.follow(url, said):
+                if self.api.follow(url, said):
+                    continue
+                if renewed or not self._renewed(response, said):
                     return self._judged(distribution, response, said, requests)
+                renewed = True
         except httpx.TransportError as error:
             lost = failure(error, self.api.index.upload_url)
             unsure, scope = (False, Scope.INDEX) if isinstance(lost, Unreachable) else (True, Scope.FILE)
             return Attempt(Verdict.UNAVAILABLE, lost, scope, again=lost.again, unsure=unsure, requests=requests)
         except (DistributionError, OSError) as error:
             return Attempt(Verdict.REFUSED, _unreadable(error), requests=requests)
+        except PublishError as error:  # of whoever signs: there was no token to send it with
+            return Attempt(Verdict.UNAUTHORIZED, error, Scope.INDEX, requests=requests - 1)
 
     def _post(self, url: str, body: Multipart) -> tuple[httpx.Response, answer.Answer]:
         request = self.api.http.build_request("POST", url, content=body, headers=body.headers)
@@ -99,6 +104,11 @@ class Session:
         finally:
             response.close()
 
+    def _renewed(self, response: httpx.Response, said: answer.Answer) -> bool:
+        """Tell whether a token was refused, and there is another one to try with."""
+        refused = self.api.index.verdict(said.status, said.said) is Verdict.UNAUTHORIZED
+        return refused and self.api.credential.renewed(response.request.headers.get("Authorization"))
+
     def _judged(
         self, distribution: Distribution, response: httpx.Response, said: answer.Answer, requests: int
     ) -> Attempt:
@@ -106,12 +116,13 @@ class Session:
         if verdict in (Verdict.STORED, Verdict.ACCEPTED):
             return Attempt(verdict, None, status=said.status, requests=requests)
         error, scope = meaning.explain(self.api.index, verdict, said, distribution.found.size)
+        error = self.api.credential.explained(error, said.status, distribution.found.project)
         return Attempt(
             verdict,
             error,
             scope,
             said.status,
-            retry_after(response),
+            retry_after(response.headers),
             again=verdict in (Verdict.UNAVAILABLE, Verdict.RACED),
             unsure=verdict is Verdict.UNAVAILABLE and said.status not in NOT_STORED,
             requests=requests,

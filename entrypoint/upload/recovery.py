@@ -163,7 +163,7 @@ class Delivery:
     def _failed(self, attempt: Attempt, more: str = "") -> Outcome:
         error = attempt.error
         if error is not None and more:
-            error = type(error)(error.title, error.detail + more, error.tip)
+            error = error.saying(more)
         return replace(self._outcome("failed"), error=error, scope=attempt.scope)
 
     def _outcome(self, state: State, reason: str | None = None, look: Look | None = None) -> Outcome:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from entrypoint.credentials import nobody
+from entrypoint.client import Signer
 from entrypoint.index import Index
 from entrypoint.patience import Clock, Patience
 from entrypoint.simple import Project, RemoteFile
@@ -81,7 +81,7 @@ def send(
     started: list[str] = []
     listener = Listener(lambda each: started.append(each.found.filename), sent.outcomes.append, lambda _: None)
     with httpx.Client(transport=httpx.MockTransport(handle)) as http:
-        api = Api(index, http, nobody(index, "test"))
+        api = Api(index, http, Signer())
         publish(plan, api, stock(index, http), Patience(retries, clock or Waits().clock), parallel, listener)
     assert sorted(sent.states) == sorted(each.found.filename for each in plan.distributions())
     assert len(sent.outcomes) == len(sent.states)
@@ -261,7 +261,7 @@ def test_a_stop_while_sending(tmp_path: Path) -> None:
 
     plan = planned(tmp_path, BLIND)
     with httpx.Client(transport=httpx.MockTransport(handle)) as http:
-        api = Api(BLIND, http, nobody(BLIND, "test"))
+        api = Api(BLIND, http, Signer())
         listener = Listener(lambda _: None, ended, lambda _: None)
         with pytest.raises(KeyboardInterrupt):
             publish(plan, api, stock(BLIND, http), Patience(0, Waits().clock), 1, listener)

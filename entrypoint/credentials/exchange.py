@@ -1,0 +1,171 @@
+"""The exchange: questions to those who know who we are, and their answers.
+
+Every request to an identity service goes through here: it is never redirected, its answer is short and never shown,
+and it is asked again when that may help. Proxies, certificates and `timeout` are those of the one client.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from entrypoint.client import failure, retry_after
+from entrypoint.errors import CredentialError, Unavailable
+from entrypoint.index import redacted
+from entrypoint.patience import Patience
+from entrypoint.runner import one_line, shortened
+
+ANSWER_LIMIT = 2**20
+"""Bytes of an answer. Tokens have some thousand."""
+
+SECONDS = 30.0
+"""Without progress, at most: PyPI was seen to take more than five for a publisher of 200 projects (warehouse#18514)."""
+
+SHOWN = 300
+"""UTF-16 units of what a service said that a message quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request, made anew for each try."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    json: Mapping[str, object] | None = field(default=None, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer to the end; its body may hold a secret."""
+
+    status: int
+    headers: httpx.Headers = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The JSON object of the body, whatever type it claims to be; empty where there is none."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def text(self, name: str) -> str:
+        """Give a field that is a text; empty where it is none."""
+        value = self.fields.get(name)
+        return value if isinstance(value, str) else ""
+
+    @property
+    def shape(self) -> str:
+        """Say what kind of answer it is, without a word of it."""
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip()
+        return f"status {self.status}, {one_line(media_type) or 'of no type'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Asks questions."""
+
+    http: httpx.Client
+    patience: Patience
+    timeout: float
+    """Seconds without progress."""
+    mask: Callable[[str], None] = field(repr=False)
+    """Takes a secret, to be kept out of everything that is printed or written."""
+    say: Callable[[str], None] = field(repr=False)
+    """Takes a line for the log."""
+
+    def ask(self, party: str, question: Callable[[], Question]) -> Reply:
+        """Ask until there is an answer. `party` names who is asked.
+
+        Raises `Unavailable` when there is none, and `CredentialError` where somebody else is to be asked: what is sent
+        here is for one host only.
+        """
+        tried = 0
+        while True:
+            asked, tried = question(), tried + 1
+            try:
+                reply = self._once(asked)
+            except httpx.TransportError as error:
+                lost = failure(error, asked.url)
+                unavailable = Unavailable(
+                    f"No answer from {party}", f"{lost.title}. {lost.detail}", lost.tip, again=lost.again
+                )
+            except httpx.InvalidURL as error:
+                raise CredentialError(
+                    f"The URL of {party} is not usable", f"{redacted(asked.url)}: {error}.", "See where it comes from."
+                ) from error
+            else:
+                if not _transient(reply.status):
+                    return _not_redirected(party, asked, reply)
+                unavailable = Unavailable(
+                    f"{party} could not answer",
+                    f"{_host(asked.url)} answered {reply.status}.",
+                    "Nothing is wrong with the release: run the job again.",
+                    retry_after=retry_after(reply.headers),
+                )
+            pause = self.patience.pause(tried, unavailable.retry_after) if unavailable.again else None
+            if pause is None:
+                raise unavailable.saying(f" Tried {tried} times.") if tried > 1 else unavailable
+            self.say(f"  again in {pause:.0f} s  {party}: {unavailable.detail}")
+            self.patience.clock.sleep(pause)
+
+    def once(self, question: Question, timeout: float) -> Reply | None:
+        """Ask once, and do without an answer where there is none."""
+        try:
+            return self._once(question, timeout)
+        except (httpx.TransportError, httpx.InvalidURL):
+            return None
+
+    def _once(self, question: Question, timeout: float | None = None) -> Reply:
+        seconds = min(self.timeout, SECONDS, timeout or SECONDS)
+        request = self.http.build_request(
+            question.method,
+            question.url,
+            headers={**question.headers, "Accept": question.headers.get("Accept", "application/json")},
+            json=question.json,
+            content=question.content,
+            timeout=httpx.Timeout(seconds, connect=min(seconds, self.http.timeout.connect or seconds)),
+        )
+        response = self.http.send(request, stream=True, auth=None)
+        try:
+            body = b""
+            for block in response.iter_raw():
+                body += block
+                if len(body) > ANSWER_LIMIT:
+                    break
+            return Reply(response.status_code, response.headers, body[:ANSWER_LIMIT])
+        finally:
+            response.close()
+
+
+def quoted(text: str) -> str:
+    """Fit what a service said into a message: one line, not too long."""
+    return shortened(one_line(text), SHOWN)
+
+
+def _not_redirected(party: str, asked: Question, reply: Reply) -> Reply:
+    if 300 <= reply.status < 400:  # noqa: PLR2004 - redirections (RFC 9110, 15.4)
+        target = reply.headers.get("location", "")
+        raise CredentialError(
+            f"{party} sends us elsewhere",
+            f"{_host(asked.url)} answered {reply.status}, pointing to {redacted(quoted(target)) or 'nowhere'}. It was "
+            "not followed: a secret would have gone along.",
+            "Check the URL, and a proxy that may ask for a login.",
+        )
+    return reply
+
+
+def _transient(status: int) -> bool:
+    return status in {408, 425, 429} or (status >= 500 and status not in {501, 505})  # noqa: PLR2004 - RFC 9110, 15.6
+
+
+def _host(url: str) -> str:
+    return httpx.URL(url).host
