@@ -151,7 +151,7 @@ def test_bad_inputs_all_at_once(machine: Machine, workspace: Path) -> None:
         {
             "strict": "maybe",
             "timeout": "soon",
-            "keyring-provider": "subprocess",
+            "keyring-provider": "maybe",
             "check-url": f"https://u:{PASSWORD}@h/",
             "index": "pypi",
             "parallel": 99,
