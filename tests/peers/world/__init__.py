@@ -25,6 +25,7 @@ from tests.peers.world.github import GitHub
 from tests.peers.world.google import Google
 from tests.peers.world.proxy import Entry, Faults, Host, Journal, Proxy, Stage
 from tests.peers.world.pypi import PendingPublisher, Publisher, PyPI
+from tests.peers.world.sigstore import Sigstore
 
 __all__ = [
     "Discovery",
@@ -37,6 +38,7 @@ __all__ = [
     "PendingPublisher",
     "Publisher",
     "PyPI",
+    "Sigstore",
     "Stage",
     "World",
     "running_world",
@@ -59,9 +61,10 @@ class World:
         self.pypi = PyPI(self, issuers, ("upload.pypi.org", "pypi.org"), audience="pypi")
         self.testpypi = PyPI(self, issuers, ("test.pypi.org",), audience="testpypi", faults="testpypi-")
         self.discovery = Discovery(self, issuers)
+        self.sigstore = Sigstore(self, issuers)
         self.google = Google(self.github, self.journal, self.faults, self._time)
-        peers: tuple[Host, ...] = (self.github, self.pypi, self.testpypi, self.discovery, *self.google.hosts)
-        for host in peers:
+        peers: tuple[Host, ...] = (self.github, self.pypi, self.testpypi, self.discovery, self.sigstore)
+        for host in (*peers, *self.google.hosts):
             self.add(host)
 
     @property
