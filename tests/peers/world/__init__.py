@@ -62,6 +62,8 @@ class World:
         self.testpypi = PyPI(self, issuers, ("test.pypi.org",), audience="testpypi", faults="testpypi-")
         self.discovery = Discovery(self, issuers)
         self.sigstore = Sigstore(self, issuers)
+        for index in (self.pypi, self.testpypi):
+            index.trust_config = self.sigstore.trust_config
         self.google = Google(self.github, self.journal, self.faults, self._time)
         peers: tuple[Host, ...] = (self.github, self.pypi, self.testpypi, self.discovery, self.sigstore)
         for host in (*peers, *self.google.hosts):

@@ -30,6 +30,7 @@ from tests.peers.scripted import Answer, Request, json_answer
 from tests.peers.world.github import ISSUER, GitHub
 from tests.peers.world.jwt import TokenError, decode, verify
 from tests.peers.world.proxy import Stage, host_of, target, text_answer
+from tests.peers.world.sigstore_integrity import REFUSED, AttestationRefusedError, Identity, provenance, served
 
 MINT_SECONDS = 900  # life of a minted token
 LEEWAY = 30  # seconds that clocks may differ
@@ -108,6 +109,8 @@ class Token:
     uses: int = 0
     """Uploads that it signed in, whatever became of them."""
     burnt: bool = False
+    identity: Identity | None = None
+    """Of the publisher for which it was minted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ class StoredFile:
     requires_python: str
     attestations: str | None
     """As sent."""
+    provenance: str | None
+    """As served, JSON; None if no attestations were sent, or they were ignored."""
     uploaded: float
     """Unix time."""
     token: str
@@ -151,7 +156,9 @@ class Index:
     """What every index here has: projects, files, credentials, and publishers that it trusts.
 
     Its faults have the prefix `faults`: `upload` (503), `upload-lost` (stored, then the connection is cut), `simple`
-    (503), `simple-stale` (a page that does not show the files yet).
+    (503), `simple-stale` (a page that does not show the files yet), `simple-provenance` (a page that does not tell of
+    provenance yet), `provenance` (404: there is none yet), `provenance-off` (403), `attestations` (refused with
+    `attestation_refusal`, although they are right), `attestations-off` (ignored, as if none were sent).
     """
 
     location = "pypi.org"
@@ -184,6 +191,11 @@ class Index:
         self.refused: list[str] = []
         """Codes of the mints that were refused, each with its description."""
         self.files: list[StoredFile] = []
+        self.trust_config: Callable[[], str] | None = None
+        """Gives what attestations are verified with, a `ClientTrustConfig` of Sigstore; None: they are ignored."""
+        self.attestation_refusal = REFUSED
+        """Why attestations are refused when that is a fault: what follows `Invalid attestations supplied during
+        upload: `."""
         self.violations: list[str] = []
         """Everything that clients did and the protocol does not allow."""
         self._stage = stage
@@ -213,7 +225,7 @@ class Index:
         project, version = _named(filename)
         hashes = _hashes(content)
         stored = StoredFile(
-            filename, project, version, len(content), *hashes, "", None, uploaded or self._stage.now(), ""
+            filename, project, version, len(content), *hashes, "", None, None, uploaded or self._stage.now(), ""
         )
         with self._lock:
             self.projects.setdefault(project, "active")
@@ -244,6 +256,9 @@ class Index:
                 projects=frozenset(canonicalize_name(name) for name in publisher.projects),
                 expires=int(self._stage.now() + self.token_life),
                 single_use=single_use,
+                identity=Identity(
+                    f"{publisher.owner}/{publisher.repository}", publisher.workflow, publisher.environment
+                ),
             )
             self.minted.append(self._known(token))
         return token
@@ -329,10 +344,9 @@ class Index:
         if not request.is_upload and not fields:
             return text_answer(404, "<html><title>404 Not Found</title></html>", "text/html; charset=UTF-8")
         with self._lock:
-            refused = self._refused(request)
+            refused = self._refused(request) or self._untaken(request)
             if refused is not None:
                 return refusal(request, *refused)
-            self._take(request)
         if self._happens("upload-lost"):
             return Answer(cut="after-body")
         return text_answer(200, "200 OK\n\n\n\n\n\n")
@@ -345,8 +359,11 @@ class Index:
         token.uses += 1
         if not request.is_upload:
             return 400, "Upload payload does not have a file."
-        if request.violations:
-            return 400, "; ".join(request.violations)
+        if "the text part 'attestations' has a filename" in request.violations:
+            return 400, "attestations: Should not be a tuple."
+        broken = [each for each in request.violations if not each.startswith("attestations ")]  # those come last
+        if broken:
+            return 400, "; ".join(broken)
         return self._no_right(token, request.values("name")[0]) or self._no_file(request)
 
     def _signed_in(self, request: Request) -> Token | str:
@@ -403,12 +420,17 @@ class Index:
             return 400, "Only one sdist may be uploaded per release."
         return None
 
-    def _take(self, request: Request) -> None:
+    def _untaken(self, request: Request) -> tuple[int, str] | None:
+        """Take a file, unless its attestations are wrong: status and reason of the refusal."""
         content = request.content
         project, version = _named(content.filename)
         self.projects.setdefault(project, "active")
         if any(file.filename == content.filename for file in self.files):
-            return  # the same content: nothing changes
+            return None  # the same content: nothing changes
+        try:
+            proven = self._provenance(request)
+        except AttestationRefusedError as error:
+            return 400, f"Invalid attestations supplied during upload: {error}"
         credential = self._signed_in_value(request)
         requires = "".join(request.values("requires_python"))
         attestations = next(iter(request.values("attestations")), None)
@@ -416,9 +438,41 @@ class Index:
         now = self._stage.now()
         self.files.append(
             StoredFile(
-                content.filename, project, version, content.size, *hashes, requires, attestations, now, credential
+                content.filename,
+                project,
+                version,
+                content.size,
+                *hashes,
+                requires,
+                attestations,
+                proven,
+                now,
+                credential,
             )
         )
+        return None
+
+    def _provenance(self, request: Request) -> str | None:
+        """Return the provenance of a file that is sent with attestations; raises `AttestationRefusedError`."""
+        sent = request.values("attestations")
+        if not sent or self.trust_config is None or self._happens("attestations-off"):
+            return None
+        content, token = request.content, self.tokens[self._signed_in_value(request)]
+        found = provenance(sent[0], token.identity, content.filename, content.sha256, self.trust_config())
+        if self._happens("attestations"):
+            raise AttestationRefusedError(self.attestation_refusal)
+        return found
+
+    def integrity(self, request: Request) -> Answer:
+        """Show the provenance of a file: `/integrity/PROJECT/VERSION/FILE/provenance`."""
+        path, _ = target(request)
+        file = next((each for each in self.files if path == _integrity_path(each)), None)
+        if file is None:
+            return text_answer(404, "404 Not Found\n\nThe resource could not be found.\n\n\n")
+        if self._happens("provenance-off"):
+            return json_answer({"message": "Attestations temporarily disabled"}, 403)
+        nothing = served(request, file.filename, None)
+        return self._fault("provenance", lambda: served(request, file.filename, file.provenance), nothing)
 
     def _signed_in_value(self, request: Request) -> str:
         basic = request.basic
@@ -442,10 +496,11 @@ class Index:
         if self._happens("simple-stale"):
             files = []
         serial = {"X-PyPI-Last-Serial": str(len(self.files)), "Cache-Control": "max-age=600, public"}
+        host = None if self._happens("simple-provenance") else self.hosts[-1]
         if SIMPLE_JSON in (request.header("Accept") or ""):
-            page = json.dumps(_json_page(project, status, files, len(self.files)))
+            page = json.dumps(_json_page(project, status, files, len(self.files), host))
             return text_answer(200, page, SIMPLE_JSON, **serial)
-        return text_answer(200, _html_page(project, files), "text/html; charset=UTF-8", **serial)
+        return text_answer(200, _html_page(project, files, host), "text/html; charset=UTF-8", **serial)
 
     def _note(self, request: Request, *violations: str) -> None:
         self.violations += [f"{request!r}: {violation}" for violation in violations]
@@ -485,6 +540,8 @@ class PyPI(Index):
         host = host_of(request)
         if path.startswith("/simple/") and host == self.hosts[-1]:
             return self.simple(request) if request.method in ("GET", "HEAD") else _wrong_method(request)
+        if path.startswith("/integrity/") and host == self.hosts[-1]:
+            return self.integrity(request) if request.method == "GET" else _wrong_method(request)
         if path == "/legacy" and host == self.hosts[0]:
             told = "An upload was attempted to /legacy but the expected upload URL is /legacy/ (with a trailing slash)"
             return text_answer(308, told, Location="/legacy/")
@@ -650,7 +707,18 @@ def _url(file: StoredFile) -> str:
     return f"https://files.pythonhosted.org/packages/{where}/{file.filename}"
 
 
-def _json_page(project: str, status: Status, files: Sequence[StoredFile], serial: int) -> dict[str, Any]:
+def _integrity_path(file: StoredFile) -> str:
+    return f"/integrity/{file.project}/{file.version}/{file.filename}/provenance"
+
+
+def _proven_at(file: StoredFile, host: str | None) -> str | None:
+    """Return where the provenance of a file is; without a host nothing is told of it."""
+    return f"https://{host}{_integrity_path(file)}" if host and file.provenance else None
+
+
+def _json_page(
+    project: str, status: Status, files: Sequence[StoredFile], serial: int, host: str | None
+) -> dict[str, Any]:
     return {
         "meta": {"_last-serial": serial, "api-version": "1.4"},
         "name": project,
@@ -668,14 +736,20 @@ def _json_page(project: str, status: Status, files: Sequence[StoredFile], serial
                 "yanked": False,
                 "core-metadata": False,
                 "data-dist-info-metadata": False,
-                "provenance": None,
+                "provenance": _proven_at(file, host),
             }
             for file in files
         ],
     }
 
 
-def _html_page(project: str, files: Sequence[StoredFile]) -> str:
-    anchors = "".join(f'<a href="{_url(file)}#sha256={file.sha256}">{file.filename}</a><br />\n' for file in files)
+def _html_page(project: str, files: Sequence[StoredFile], host: str | None) -> str:
+    def proven(file: StoredFile) -> str:
+        where = _proven_at(file, host)
+        return f' data-provenance="{where}"' if where else ""
+
+    anchors = "".join(
+        f'<a href="{_url(file)}#sha256={file.sha256}"{proven(file)}>{file.filename}</a><br />\n' for file in files
+    )
     head = f'<meta name="pypi:repository-version" content="1.4"><title>Links for {project}</title>'
     return f"<!DOCTYPE html><html><head>{head}</head><body><h1>Links for {project}</h1>\n{anchors}</body></html>"
