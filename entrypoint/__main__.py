@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import httpx  # noqa: TC002 - the client needs it anyway
 
-from entrypoint import client, credentials, index, plan, report, upload
+from entrypoint import attestations, client, credentials, index, plan, report, upload
 from entrypoint.credentials import Context, Credential, Surroundings, providers, static
 from entrypoint.credentials.exchange import Exchange
 from entrypoint.distribution import Distribution, collect
@@ -94,13 +94,17 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
     with client.connect(outside.environ, urls, timeout=inputs.timeout, log=log, transport=outside.transport) as http:
         exchange = Exchange(http, patience, inputs.timeout, runner.mask, runner.log)
         around = Surroundings(outside.environ, runner.workspace, tuple(collection.projects), ledger.notes.append)
-        credential, refusal = _credential(Context.of(located, inputs, around, exchange), ledger)
+        context = Context.of(located, inputs, around, exchange)
+        credential, refusal = _credential(context, ledger)
         with closing(credential):
+            attesting = attestations.choose(context, collection, publisher=credential.publisher)
+            ledger.notes += attesting.notes
+            refusals = tuple(filter(None, (refusal, None if refusal else attesting.refusal)))
             stock = Stock(located.index, http, credential if credential.reads else None, patience)
             lenience = Lenience(strict=inputs.strict, verify_metadata=inputs.verify_metadata)
             examined, inventory = plan.look(
                 lambda: plan.examine(located.index, collection.found, lenience),
-                lambda: _inventory(stock, collection.projects, credential, refusal, dry=inputs.dry_run),
+                lambda: _inventory(stock, collection.projects, credential, refusals, dry=inputs.dry_run),
                 at_once=credential.lasting or not credential.reads,
             )
             ledger.notes += stock.notes
@@ -119,11 +123,15 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
             ledger.settled = "dry-run" if inputs.dry_run else "publish"
             if inputs.dry_run:
                 return
+            attested, notes = attesting.attest(
+                [each for release in planned.sending() for each in release.distributions]
+            )
+            ledger.notes += notes
             if any(planned.sending()):
                 credential.sign_in()
-            listener = _listener(ledger, runner)
+            api = Api(located.index, http, credential, attested, required=attesting.decision.required)
             parallel = inputs.parallel or located.index.parallel
-            upload.publish(planned, Api(located.index, http, credential), stock, patience, parallel, listener)
+            upload.publish(planned, api, stock, patience, parallel, _listener(ledger, runner))
             if inputs.wait_for_index:
                 _confirm(ledger, stock, outside.clock, inputs.wait_for_index)
 
@@ -159,12 +167,12 @@ def _credential(context: Context, ledger: Ledger) -> tuple[Credential, PublishEr
 
 
 def _inventory(
-    stock: Stock, projects: list[str], credential: Credential, refusal: PublishError | None, *, dry: bool
+    stock: Stock, projects: list[str], credential: Credential, refusals: tuple[PublishError, ...], *, dry: bool
 ) -> Inventory:
     """Read the index, unless that is of no use or would take what a dry run does not take."""
-    if refusal:
+    if refusals:
         known = stock.take(projects) if stock.public else Inventory({})
-        return replace(known, problems=(refusal, *known.problems))
+        return replace(known, problems=(*refusals, *known.problems))
     if dry and credential.reads and not credential.lasting:
         return Inventory(dict.fromkeys(projects), why=DRY)
     return stock.take(projects)

@@ -61,6 +61,8 @@ class Collection:
     found: tuple[Found, ...]
     notes: tuple[Note, ...]
     problems: tuple[PublishError, ...]
+    attestations: tuple[Path, ...] = ()
+    """Files that may attest one of them."""
 
     @property
     def projects(self) -> list[str]:
@@ -85,6 +87,16 @@ class Distribution:
     """Hex."""
     blake2b_256: str
     """Hex, of a 32-byte digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """What is sent with one file to attest where it comes from (PEP 740)."""
+
+    form_field: str
+    """JSON array of attestation objects, as the form field `attestations` holds it."""
+    logs: tuple[str, ...]
+    """URL of each in its transparency log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,7 @@ def collect(patterns: Sequence[str], workspace: Path) -> Collection:
     found: list[Found] = []
     names: dict[str, Found] = {}
     ignored: list[str] = []
+    attestations: list[Path] = []
     for path in sorted(paths):
         shown = str(path.relative_to(workspace) if path.is_relative_to(workspace) else path)
         file, problem = _look_at(path, shown)
@@ -128,11 +141,13 @@ def collect(patterns: Sequence[str], workspace: Path) -> Collection:
                 problem = _same_name(file, twin)
         if problem:
             problems.append(problem)
+        elif not file and path.name.endswith(".attestation"):
+            attestations.append(path)
         elif not file:
             ignored.append(shown)
     if not found and not problems:
         problems.append(_nothing_found(patterns, ignored))
-    return Collection(tuple(found), tuple(_ignored(ignored)), tuple(problems))
+    return Collection(tuple(found), tuple(_ignored(ignored)), tuple(problems), tuple(attestations))
 
 
 def read(found: Found, index: Index) -> tuple[Distribution, Contents, list[Note]]:

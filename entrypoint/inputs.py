@@ -15,8 +15,6 @@ from entrypoint.errors import InputError
 
 BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 """What a boolean may be, in any case."""
-NOT_SERVED = "not served by this version"
-LATER = "Take it out of the step: a later version will serve it, and until then nothing is done by halves."
 PROVIDER_FORM = "projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER"
 _PROVIDER = r"projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+"
 _SHOWN = 80
@@ -75,18 +73,6 @@ def _account(value: str) -> str:
             "expected the e-mail address of a service account (NAME@PROJECT.iam.gserviceaccount.com) or its number"
         )
     return value
-
-
-def _only(*served: str) -> AfterValidator:
-    """Refuse what this version understands but does not serve yet, instead of ignoring it."""
-
-    def check(value: object) -> object:
-        if str(value).lower() not in served:
-            usable = f" or give {' or '.join(served)}" if served else ""
-            raise ValueError(f"{NOT_SERVED}: leave it out{usable}")
-        return value
-
-    return AfterValidator(check)
 
 
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
@@ -156,14 +142,12 @@ class Inputs(BaseModel):
         default=True, description="`false` turns preflight errors that the index may yet accept into warnings."
     )
     strict: Boolean = Field(default=False, description="`true`: preflight warnings are errors.")
-    attestations: Annotated[Literal["true", "required", "false"], BeforeValidator(_choice), _only("true", "false")] = (
-        Field(
-            default="true",
-            description="`true`: sign where the index takes attestations and an identity is there, go on with a "
-            "warning when signing fails. `required`: fail before anything is sent. `false`: do not sign.",
-        )
+    attestations: Annotated[Literal["true", "required", "false"], BeforeValidator(_choice)] = Field(
+        default="true",
+        description="`true`: sign where the index takes attestations and an identity is there, go on with a "
+        "warning when signing fails. `required`: fail before anything is sent. `false`: do not sign.",
     )
-    sigstore_trust_config: Annotated[str | None, _only()] = Field(
+    sigstore_trust_config: str | None = Field(
         default=None,
         description="Path of a Sigstore `ClientTrustConfig` JSON: a private Sigstore instead of the public one.",
     )
@@ -303,8 +287,9 @@ def _problem(error: Mapping[str, Any], given: Mapping[str, str]) -> InputError:
     name = str(error["loc"][0])
     message = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
     seen = "given (its value is not shown)" if name in SECRET else _quoted(given[name])
-    tip = LATER if NOT_SERVED in message else f"Correct `{name}`: {hint(name)}"
-    return InputError(f"Input `{name}` is not usable", f"`{name}` is {seen}: {message}.", tip)
+    return InputError(
+        f"Input `{name}` is not usable", f"`{name}` is {seen}: {message}.", f"Correct `{name}`: {hint(name)}"
+    )
 
 
 def hint(name: str) -> str:

@@ -137,20 +137,6 @@ def test_refused(name: str, text: str, expected: str) -> None:
     assert error.tip
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("attestations", "required"),
-        ("sigstore-trust-config", "trust.json"),
-    ],
-)
-def test_of_later_versions(name: str, text: str) -> None:
-    """What this version does not serve is refused with a clear error, not ignored."""
-    (error,) = refused({f"INPUT_{name.upper()}": text})
-    assert "not served by this version" in error.detail
-    assert name in error.title
-
-
 def test_all_at_once() -> None:
     """Every bad input comes out in one go, contradictions included."""
     errors = refused(

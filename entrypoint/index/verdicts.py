@@ -34,6 +34,8 @@ class Verdict(enum.Enum):
     """Nothing takes uploads at this URL."""
     TOO_LARGE = "too-large"
     """The file is larger than the index, or a proxy before it, takes."""
+    UNATTESTED = "unattested"
+    """The file would be taken without its attestations."""
     CLOSED = "closed"
     """Not now: the index is read-only or takes no new projects. Later, in another job."""
     UNAVAILABLE = "unavailable"
@@ -75,6 +77,7 @@ PYPI = (
     Sign((400,), "file already exists", Verdict.EXISTS),
     Sign((400,), "previously used by a file that has since been deleted", Verdict.USED),
     Sign((400,), "file too large", Verdict.TOO_LARGE),
+    Sign((400,), "invalid attestations supplied during upload", Verdict.UNATTESTED),  # the last check before storing
     Sign((403,), "temporarily disabled", Verdict.CLOSED),  # read-only mode, new uploads, new projects
     Sign((403,), "invalid or non-existent authentication", Verdict.UNAUTHORIZED),
     Sign((403,), "username/password authentication", Verdict.UNAUTHORIZED),

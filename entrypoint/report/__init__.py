@@ -43,6 +43,10 @@ PLANNED: Mapping[Action, State] = {
     "conflict": "conflict",
 }
 """What is planned for a file → its state, when the plan holds and nothing else became of it."""
+UNATTESTED_TIP = (
+    "None can be added to a file that is published. For the next release see what it names, or write `attestations: "
+    "required` to stop instead."
+)
 REPORT_IT = "The log has the traceback: please report it with the version of the action to the project's issue tracker."
 
 
@@ -207,7 +211,7 @@ def _record(ledger: Ledger, found: Found, distribution: Distribution | None, cle
         seconds=outcome.seconds if outcome else 0.0,
         url=ledger.index.page(name, version) if ledger.index else None,
         remote_sha256=_remote_sha256(ledger, found),
-        attestations=[],
+        attestations=[clean(each) for each in outcome.logs] if outcome else [],
     )
 
 
@@ -277,6 +281,8 @@ def _said(ledger: Ledger) -> Iterator[Remark]:
             yield _of(error, path)
         elif outcome.state == "skipped":
             yield _new("warning", LEFT_ALONE, outcome.reason or "", LEFT_ALONE_TIP, path)
+        if outcome.unattested:
+            yield _new("warning", "Published without attestations", outcome.unattested, UNATTESTED_TIP, path)
     for note in ledger.notes:
         yield _new(note.level, note.title, note.whole, note.tip, note.path, note.rule, note.block, note.links)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from entrypoint.distribution import Distribution
+from entrypoint.distribution import Attested, Distribution
 from entrypoint.metadata import LICENSE_FILE, CoreMetadata
 
 FIELDS = {
@@ -46,7 +46,7 @@ FIELDS = {
 """Metadata field → form field. Some are plural where the metadata is not; one part per value."""
 
 
-def fields(distribution: Distribution) -> list[tuple[str, str]]:
+def fields(distribution: Distribution, attested: Attested | None = None) -> list[tuple[str, str]]:
     """List the text parts of the upload, in the order in which they are sent."""
     found, metadata = distribution.found, distribution.metadata
     return [
@@ -60,6 +60,7 @@ def fields(distribution: Distribution) -> list[tuple[str, str]]:
         ("description", metadata.description),
         ("sha256_digest", distribution.sha256),
         ("blake2_256_digest", distribution.blake2b_256),
+        *([("attestations", attested.form_field)] if attested else []),
     ]
 
 

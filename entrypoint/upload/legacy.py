@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import httpx
 
 from entrypoint.client import Signer, failure, retry_after
-from entrypoint.distribution import Distribution, Release
+from entrypoint.distribution import Attested, Distribution, Release
 from entrypoint.errors import DistributionError, PublishError, Unreachable
 from entrypoint.index import Index, Verdict
 from entrypoint.index.urls import origin
@@ -36,13 +37,31 @@ class Attempt:
     """Whether the file may be stored all the same."""
     requests: int = 1
     """Upload requests begun: two where one was redirected."""
+    logs: tuple[str, ...] = ()
+    """Entries of transparency logs that were sent along."""
+    unattested: str = ""
+    """Why nothing was sent along that was there, as a sentence."""
 
 
 class Api:
     """How an index takes releases. This protocol has no transaction: opening and leaving a release does nothing."""
 
-    def __init__(self, index: Index, http: httpx.Client, credential: Signer) -> None:
+    def __init__(
+        self,
+        index: Index,
+        http: httpx.Client,
+        credential: Signer,
+        attested: Mapping[Path, Attested] | None = None,
+        *,
+        required: bool = False,
+    ) -> None:
         self.index = index
+        self.attested = dict(attested or {})
+        """What attests the files, until the index refuses one of them."""
+        self.required = required
+        """Whether a file is rather not sent than sent without."""
+        self.unattested = ""
+        """Why nothing is attested any more, as a sentence."""
         self.http = http
         self.credential = credential
         self.url = index.upload_url
@@ -67,6 +86,17 @@ class Api:
                 self.url = said.location or url
             return self.url != url
 
+    def unattests(self, said: answer.Answer) -> bool:
+        """Tell whether an upload has to be repeated without its attestations, which no file is sent with any more.
+
+        A release of which some files are attested and others not confuses those who verify it.
+        """
+        if self.required or self.index.verdict(said.status, said.said) is not Verdict.UNATTESTED:
+            return False
+        self.attested.clear()
+        self.unattested = f"{self.index.title} refused the attestations: {said.reason}"
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -76,25 +106,28 @@ class Session:
 
     def attempt(self, distribution: Distribution) -> Attempt:
         """Send one file once and say what came of it; what goes wrong is part of the answer."""
-        body = Multipart(form.fields(distribution), distribution.found.path, distribution.found.size)
-        requests, renewed = 0, False
+        answers, status, renewed = 0, None, False
         try:
             while True:
-                url, requests = self.api.url, requests + 1
+                url, attested = self.api.url, self.api.attested.get(distribution.found.path)
+                body = Multipart(form.fields(distribution, attested), distribution.found.path, distribution.found.size)
                 response, said = self._post(url, body)
-                if self.api.follow(url, said):
+                answers, status = answers + 1, said.status
+                if self.api.follow(url, said) or (attested and self.api.unattests(said)):
                     continue
                 if renewed or not self._renewed(response, said):
-                    return self._judged(distribution, response, said, requests)
+                    attempt = self._judged(distribution, response, said, answers)
+                    logs = attested.logs if attested else ()
+                    return replace(attempt, logs=logs, unattested=self.api.unattested)
                 renewed = True
         except httpx.TransportError as error:
             lost = failure(error, self.api.index.upload_url)
             unsure, scope = (False, Scope.INDEX) if isinstance(lost, Unreachable) else (True, Scope.FILE)
-            return Attempt(Verdict.UNAVAILABLE, lost, scope, again=lost.again, unsure=unsure, requests=requests)
+            return Attempt(Verdict.UNAVAILABLE, lost, scope, again=lost.again, unsure=unsure, requests=answers + 1)
         except (DistributionError, OSError) as error:
-            return Attempt(Verdict.REFUSED, _unreadable(error), requests=requests)
+            return Attempt(Verdict.REFUSED, _unreadable(error), requests=answers + 1)
         except PublishError as error:  # of whoever signs: there was no token to send it with
-            return Attempt(Verdict.UNAUTHORIZED, error, Scope.INDEX, requests=requests - 1)
+            return Attempt(Verdict.UNAUTHORIZED, error, Scope.INDEX, status, requests=answers)
 
     def _post(self, url: str, body: Multipart) -> tuple[httpx.Response, answer.Answer]:
         request = self.api.http.build_request("POST", url, content=body, headers=body.headers)

@@ -72,6 +72,13 @@ MEANINGS = {
         "The file is too large for the index",
         "Make it smaller, or ask whoever runs the index, or the proxy before it, to raise the limit.",
     ),
+    Verdict.UNATTESTED: Meaning(
+        Refused,
+        Scope.INDEX,
+        "The index refuses the attestations",
+        "`attestations` is 'required', so nothing is sent without. See what it names; `attestations: true` sends the "
+        "files without them.",
+    ),
     Verdict.CLOSED: Meaning(
         Unavailable,
         Scope.PROJECT,

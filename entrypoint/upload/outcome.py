@@ -44,3 +44,7 @@ class Outcome:
     """Whether it failed for want of an answer, though it was tried as often as may be."""
     remote_sha256: str | None = None
     """What the index has under the name, hex, where it was asked and said so."""
+    logs: tuple[str, ...] = ()
+    """Entries of transparency logs that the file was sent with."""
+    unattested: str = ""
+    """Why it was sent without its attestations, as a sentence."""

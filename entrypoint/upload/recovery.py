@@ -51,13 +51,19 @@ class Delivery:
     """Whether an earlier attempt may have stored the file."""
     _raced: bool = False
     _status: int | None = None
+    _sent: Attempt | None = None
+    """The last attempt."""
 
     def run(self) -> Outcome:
         """Send the file until its state is known, or patience ends."""
         clock = self.means.patience.clock
         start = clock.seconds()
-        outcome = self._settled()
-        return replace(outcome, status=self._status, attempts=self._requests, seconds=round(clock.seconds() - start, 3))
+        outcome = replace(
+            self._settled(), status=self._status, attempts=self._requests, seconds=round(clock.seconds() - start, 3)
+        )
+        if outcome.state in ("uploaded", "accepted") and self._sent:
+            return replace(outcome, logs=self._sent.logs, unattested=self._sent.unattested)
+        return outcome
 
     def _settled(self) -> Outcome:
         tried = 0
@@ -79,6 +85,7 @@ class Delivery:
                 return self._given_up(attempt, tried)
 
     def _note(self, attempt: Attempt) -> None:
+        self._sent = attempt
         self._requests += attempt.requests
         self._status = attempt.status or self._status
         self._unsure |= attempt.unsure

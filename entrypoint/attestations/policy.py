@@ -1,0 +1,68 @@
+"""Policy: whether files are signed, and what it means that they cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from entrypoint.credentials.problems import documented
+from entrypoint.errors import Note, PublishError
+from entrypoint.index import Index
+
+Mode = Literal["true", "required", "false"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether attestations are made."""
+
+    sign: bool = False
+    required: bool = False
+    """Whether nothing is published without."""
+    note: Note | None = None
+    """Why there are none, where a user may expect some."""
+
+
+NONE = Decision()
+
+
+def decide(index: Index, mode: Mode, *, publisher: bool, identity: bool) -> Decision:
+    """Decide by index and credential. Raises `CredentialError` where attestations are required and cannot be.
+
+    `publisher`: whether we sign in as a trusted publisher; `identity`: whether the job may have an ID token.
+    """
+    if mode == "false":
+        return NONE
+    required = mode == "required"
+    if index.attestations and publisher:
+        return Decision(sign=True, required=required)
+    if index.attestations:
+        error = documented(
+            "No attestations: this is no trusted publisher",
+            f"{index.title} takes attestations from trusted publishers only, and this run signs in with a token.",
+            "Publish as a trusted publisher (docs/pypi.md), or write `attestations: false`.",
+        )
+        return Decision(note=shortcoming(Decision(required=required), error))
+    if not required:
+        return NONE
+    if index.google:
+        raise documented(
+            "No attestations: the index takes none",
+            f"`attestations` is 'required', and {index.title} is not known to take any.",
+            "Leave it out, or publish to an index that takes attestations.",
+        )
+    if not identity:
+        raise documented(
+            "No attestations: the job has no identity",
+            "`attestations` is 'required', and this job may not have an ID token to sign with.",
+            "In a job of GitHub's give `permissions: id-token: write`.",
+        )
+    return Decision(sign=True, required=True)
+
+
+def shortcoming(decision: Decision, error: PublishError) -> Note:
+    """Say that the release goes on without. Raises the error where attestations are required."""
+    if decision.required:
+        raise error
+    detail = f"{error.detail} The release goes on without attestations."
+    return Note("warning", error.title, detail, tip=error.tip, block=error.block, links=error.links)

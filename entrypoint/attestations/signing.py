@@ -1,0 +1,414 @@
+"""Signing and verifying with Sigstore: the only module that knows sigstore (4.5.1) and pypi-attestations (0.0.30).
+
+Their clients know no time-outs, no second tries, and other proxies and certificates than we do, so they talk through
+our exchange. Rekor's first version is asked for whatever a configuration prefers, and no timestamp authority: PEP 740
+has no field for a timestamp, and without one an entry of the second version proves no time.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import sigstore.errors
+from pypi_attestations import (
+    Attestation,
+    AttestationType,
+    GitHubPublisher,
+    GitLabPublisher,
+    GooglePublisher,
+)
+from pypi_attestations import (
+    Distribution as Subject,
+)
+from requests.adapters import BaseAdapter
+from sigstore._internal.fulcio.client import FulcioClient
+from sigstore._internal.rekor.client import RekorClient
+from sigstore._utils import read_embedded
+from sigstore.dsse import Envelope
+from sigstore.models import ClientTrustConfig
+from sigstore.oidc import IdentityToken
+from sigstore.sign import Signer, SigningContext
+from sigstore.verify import Verifier
+from sigstore_models.trustroot import v1 as trustroot
+from tuf.api.exceptions import DownloadHTTPError
+from tuf.ngclient.fetcher import FetcherInterface
+from tuf.ngclient.updater import Updater
+
+from entrypoint.credentials import publisher
+from entrypoint.credentials.exchange import Exchange, Question, Reply, quoted
+from entrypoint.credentials.github import claims as claims_of
+from entrypoint.credentials.github import file_of
+from entrypoint.credentials.problems import documented
+from entrypoint.distribution import Distribution
+from entrypoint.errors import CredentialError, Note, PublishError, Unavailable
+
+AUDIENCE = "sigstore"
+
+REPOSITORY = "https://tuf-repo-cdn.sigstore.dev"
+"""Where the public instance tells whom to trust (TUF)."""
+
+PUBLIC_LOG = "https://search.sigstore.dev/?logIndex="
+
+ALL = 300.0
+"""Seconds in which everything is signed, or not."""
+
+LEFT = 60.0
+"""Seconds that a certificate should have left when a signature is made with it."""
+
+AGAIN = 2
+"""Times that a file is signed anew, because the log had the same entry or the certificate expired meanwhile."""
+
+A = TypeVar("A")
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """An attestation that verifies."""
+
+    text: str
+    """The PEP 740 object, as JSON."""
+    predicate: str
+    """Type of what is attested."""
+    log: str
+    """URL of its entry in the transparency log."""
+
+
+class Sigstore:
+    """One instance of Sigstore, and who we are to it."""
+
+    publish = AttestationType.PYPI_PUBLISH_V1.value
+    """Predicate type of the attestation that is made here."""
+
+    def __init__(self, exchange: Exchange, id_token: Callable[[str], str], trust_config: str | None) -> None:
+        """Find out whom to trust and who we are.
+
+        `trust_config` is the text of a `ClientTrustConfig`; without one the public instance is meant.
+        Raises `PublishError`.
+        """
+        self.notes: list[Note] = []
+        self._id_token = id_token
+        self._wire = _Wire(exchange)
+        self._public = trust_config is None
+        self._log = ""
+        """URL of an entry of the log, but for its number."""
+        self._lock = threading.Lock()
+        self._trust = self._guarded(lambda: self._trusted(trust_config))
+        self._context = self._guarded(self._signing_context)
+        token = id_token(AUDIENCE)
+        self._claims = claims_of(token)
+        self._policy = _publisher(self._claims)._as_policy()  # noqa: SLF001 - nothing public says it
+        if publisher.reusable(self._claims):
+            raise _reusable(self._claims)
+        self.notes += _told(self._claims)
+        self._verifier = Verifier(trusted_root=self._trust.trusted_root)
+        self._signer = self._with_certificate(token)
+
+    def signed(self, distribution: Distribution) -> Signed:
+        """Sign a file and verify the result as PyPI does. Raises `PublishError`."""
+        subject = Subject(name=distribution.found.filename, digest=distribution.sha256)
+        for left in range(AGAIN, -1, -1):
+            signer = self._current()
+            try:
+                attestation = self._guarded(lambda: Attestation.sign(signer, subject))  # noqa: B023 - called at once
+            except _AgainError:
+                if not left:
+                    raise
+                continue
+            return self._verified(attestation, subject)
+        raise AssertionError  # the loop returns or raises
+
+    def checked(self, text: str, distribution: Distribution) -> Signed:
+        """Verify an attestation that was given. Raises `PublishError`, whose detail goes on after its name."""
+        subject = Subject(name=distribution.found.filename, digest=distribution.sha256)
+        try:
+            attestation = Attestation.model_validate_json(text)
+        except ValueError as error:
+            hint = " (it is a Sigstore bundle)" if '"mediaType"' in text else ""
+            raise CredentialError("", f"it is no attestation object of PEP 740{hint}.", "") from error
+        return self._verified(attestation, subject)
+
+    def _verified(self, attestation: Attestation, subject: Subject) -> Signed:
+        """Check what PyPI checks (pypi-attestations' `verify`, which knows the public instance only)."""
+        try:
+            kind, payload = self._verifier.verify_dsse(attestation.to_bundle(), self._policy)
+            statement = json.loads(payload)
+            subjects = [(each["name"], each["digest"].get("sha256")) for each in statement["subject"]]
+            predicate = AttestationType(statement["predicateType"]).value
+        except Exception as error:
+            raise _unverified(f"{type(error).__name__}: {quoted(str(error))}") from error
+        if kind != Envelope._TYPE or subjects != [(subject.name, subject.digest)]:  # noqa: SLF001 - as above
+            raise _unverified(f"it is about {quoted(str(subjects))}")
+        return Signed(attestation.model_dump_json(), predicate, self._entry(attestation))
+
+    def _entry(self, attestation: Attestation) -> str:
+        entry = attestation.verification_material.transparency_entries[0]
+        index = quoted(str(entry.get("logIndex", entry.get("log_index", ""))))
+        return f"{self._log}{index}"
+
+    def _trusted(self, text: str | None) -> ClientTrustConfig:
+        if text is not None:
+            config = ClientTrustConfig.from_json(text)
+        else:
+            try:
+                config = self._updated()
+            except Exception as error:  # noqa: BLE001 - TUF raises what it likes; the copy that came along is good too
+                why = f"{REPOSITORY} could not be read ({type(error).__name__})"
+                self.notes.append(
+                    Note(
+                        "notice",
+                        "Sigstore's keys are those that came along",
+                        f"{why}: the copy that was shipped with this program is used.",
+                    )
+                )
+                config = _embedded()
+        config.force_tlog_version = 1
+        return config
+
+    def _updated(self) -> ClientTrustConfig:
+        """Ask the public instance whom to trust (TUF), and keep nothing: a home need not be writable."""
+        with tempfile.TemporaryDirectory(prefix="sigstore-") as folder:
+            updater = Updater(
+                metadata_dir=folder,
+                metadata_base_url=REPOSITORY,
+                target_base_url=f"{REPOSITORY}/targets/",
+                target_dir=folder,
+                fetcher=_Fetcher(self._wire),
+                bootstrap=read_embedded("root.json", REPOSITORY),
+            )
+            updater.refresh()
+            return _config(*(_target(updater, name) for name in ("trusted_root.json", "signing_config.v0.2.json")))
+
+    def _signing_context(self) -> SigningContext:
+        """Put together what signs: one certificate authority, one log, no timestamps."""
+        services = self._trust.signing_config
+        session = requests.Session()
+        session.trust_env = False
+        session.mount("https://", _Adapter(self._wire))
+        session.mount("http://", _Adapter(self._wire))
+        fulcio = FulcioClient(services.get_fulcio().url)
+        fulcio.session = session
+        log = next(each for each in services.get_tlogs() if isinstance(each, RekorClient))
+        self._log = PUBLIC_LOG if self._public else f"{log.url}/log/entries?logIndex="
+        rekor = _Rekor(log.url.removesuffix("/api/v1"), session)
+        return SigningContext(fulcio=fulcio, rekor=rekor, trusted_root=self._trust.trusted_root, tsa_clients=[])
+
+    def _current(self) -> Signer:
+        """Give a signer whose certificate is good for one more signature."""
+        with self._lock:
+            if not _lasts(self._signer):
+                self._signer = self._with_certificate(self._id_token(AUDIENCE))
+            return self._signer
+
+    def _with_certificate(self, token: str) -> Signer:
+        return self._guarded(lambda: Signer(IdentityToken(token), self._context))
+
+    def _guarded(self, work: Callable[[], A]) -> A:
+        """Do what the libraries do, and tell what goes wrong by what was seen on the wire: their texts hold answers."""
+        self._wire.seen.reply = None
+        try:
+            return work()
+        except PublishError:
+            raise
+        except sigstore.errors.Error as error:
+            raise documented(
+                "Sigstore's configuration is not usable",
+                f"{quoted(str(error)) or type(error).__name__}.",
+                "PEP 740 needs a log of Rekor's version 1. Check `sigstore-trust-config`, or leave it out.",
+            ) from error
+        except Exception as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: Exception) -> PublishError:
+        reply = self._wire.seen.reply
+        expired = any("Expired" in type(each).__name__ for each in (error, error.__context__) if each)
+        if expired or (reply and reply.status == 409):  # noqa: PLR2004 - Conflict: the log has this very entry
+            return _AgainError("Signing has to be repeated", f"{type(error).__name__}.", "Run the job again.")
+        if reply is None or reply.status < 300:  # noqa: PLR2004 - redirections begin here
+            return documented(
+                "Signing failed",
+                f"What Sigstore answered cannot be used ({type(error).__name__}).",
+                "Run the job again. If it stays so, see https://status.sigstore.dev or write `attestations: false`.",
+            )
+        said = reply.text("message")
+        return documented(
+            "Sigstore refuses to sign",
+            f"{self._wire.seen.host} answered {reply.status}{f': {quoted(said)}' if said else ''}.",
+            "See https://status.sigstore.dev, or write `attestations: false` to publish without.",
+        )
+
+
+class _AgainError(Unavailable):
+    """Once more may help."""
+
+
+class _Seen(threading.local):
+    """The last answer that a thread got."""
+
+    reply: Reply | None = None
+    host: str = ""
+
+
+class _Wire:
+    """What the libraries send through: our client, with its proxies, certificates, time-outs and second tries."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self.seen = _Seen()
+        self._ends = exchange.patience.clock.seconds() + ALL
+
+    def ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        """Ask a service of Sigstore's."""
+        if self._exchange.patience.clock.seconds() > self._ends:
+            raise Unavailable(
+                "Signing takes too long",
+                f"Not everything was signed within {ALL:.0f} s.",
+                "See https://status.sigstore.dev, or write `attestations: false` to publish without.",
+            )
+        kept = {name: value for name, value in headers.items() if name.lower() in _HEADERS}
+        question = Question(method, url, kept, content=body)
+        self.seen.host = urlsplit(url).hostname or ""
+        self.seen.reply = None
+        self.seen.reply = self._exchange.ask("Sigstore", lambda: question)
+        return self.seen.reply
+
+
+_HEADERS = {"accept", "authorization", "content-type"}
+"""Headers of theirs that are sent. Ours are the user agent, and that nothing is to be compressed."""
+
+
+class _Adapter(BaseAdapter):
+    """How a session of `requests` sends: through our client."""
+
+    def __init__(self, wire: _Wire) -> None:
+        super().__init__()
+        self._wire = wire
+
+    def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
+        """Send a request, whatever time-outs, proxies and certificates a session would have."""
+        body = request.body.encode() if isinstance(request.body, str) else request.body
+        headers = {name: str(value) for name, value in request.headers.items()}
+        reply = self._wire.ask(
+            request.method or "GET", request.url or "", headers, body if isinstance(body, bytes) else None
+        )
+        response = requests.Response()
+        response.status_code = reply.status
+        response.headers.update(reply.headers)
+        response.raw = io.BytesIO(reply.body)
+        response.url, response.request = request.url or "", request
+        return response
+
+    def close(self) -> None:
+        """Leave open what is not ours."""
+
+
+class _Rekor(RekorClient):
+    """A log whose requests go through our session, in every thread."""
+
+    def __init__(self, url: str, session: requests.Session) -> None:
+        super().__init__(url)
+        self._ours = session
+
+    @property
+    def _session(self) -> requests.Session:
+        return self._ours
+
+
+class _Fetcher(FetcherInterface):
+    """How TUF gets its files."""
+
+    def __init__(self, wire: _Wire) -> None:
+        self._wire = wire
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        reply = self._wire.ask("GET", url, {"Accept": "*/*"}, None)
+        if reply.status != 200:  # noqa: PLR2004 - OK
+            raise DownloadHTTPError(url, reply.status)
+        return iter([reply.body])
+
+
+def _target(updater: Updater, name: str) -> str:
+    info = updater.get_targetinfo(name)
+    if info is None:
+        raise sigstore.errors.TUFError(f"no {name}")
+    with open(updater.download_target(info), encoding="utf-8") as file:  # noqa: PTH123 - TUF gives a text
+        return file.read()
+
+
+def _embedded() -> ClientTrustConfig:
+    names = ("trusted_root.json", "signing_config.v0.2.json")
+    return _config(*(read_embedded(name, REPOSITORY).decode() for name in names))
+
+
+def _config(root: str, services: str) -> ClientTrustConfig:
+    return ClientTrustConfig(
+        trustroot.ClientTrustConfig(
+            media_type=ClientTrustConfig.ClientTrustConfigType.CONFIG_0_1.value,
+            trusted_root=trustroot.TrustedRoot.from_json(root),
+            signing_config=trustroot.SigningConfig.from_json(services),
+        )
+    )
+
+
+def _lasts(signer: Signer) -> bool:
+    """Tell whether the certificate of a signer is good for a while."""
+    try:
+        certificate = signer._signing_cert()  # noqa: SLF001 - the one that is cached; it raises when that has expired
+    except Exception:  # noqa: BLE001 - of a private module
+        return False
+    life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    return certificate.not_valid_after_utc - datetime.now(UTC) > min(timedelta(seconds=LEFT), life / 2)
+
+
+def _publisher(claims: Mapping[str, str]) -> GitHubPublisher | GitLabPublisher | GooglePublisher:
+    """Make the publisher that an index knows a job by."""
+    if "job_workflow_ref" in claims:
+        return GitHubPublisher(repository=claims["repository"], workflow=file_of(claims["job_workflow_ref"]))
+    if "ci_config_ref_uri" in claims:
+        path = claims["ci_config_ref_uri"].partition("//")[2].partition("@")[0]
+        return GitLabPublisher(repository=claims["project_path"], workflow_filepath=path)
+    if "email" in claims:
+        return GooglePublisher(email=claims["email"])
+    raise documented(
+        "No attestations: the job's identity is of another kind",
+        f"Its ID token comes from {quoted(claims.get('iss', 'nobody'))}.",
+        "Indexes verify attestations of GitHub, GitLab and Google. Write `attestations: false`.",
+    )
+
+
+def _told(claims: Mapping[str, str]) -> Iterator[Note]:
+    """Say what becomes public that was not."""
+    visibility = claims.get("repository_visibility") or claims.get("project_visibility")
+    if visibility in {"private", "internal"}:
+        name = claims.get("repository") or claims.get("project_path")
+        yield Note(
+            "notice",
+            "Signing makes something public",
+            f"The repository {name} is {visibility}, and each signature is in a public log for good, with the names of "
+            "repository and workflow, the commit and the ref. `attestations: false` signs nothing.",
+        )
+
+
+def _reusable(claims: Mapping[str, str]) -> CredentialError:
+    return documented(
+        "No attestations: the job is in a reusable workflow",
+        f"The certificate would name the calling workflow, {claims['workflow_ref'].partition('@')[0]}, and the "
+        f"publisher names the called one, {claims['job_workflow_ref'].partition('@')[0]}: the index would refuse them.",
+        "Put the job that publishes into the workflow that is triggered, or write `attestations: false`.",
+    )
+
+
+def _unverified(why: str) -> CredentialError:
+    return documented(
+        "An attestation does not verify",
+        f"It would be refused by the index: {why}.",
+        "Make it in the workflow and the job that publish. See https://status.sigstore.dev if it was made in this run.",
+    )
