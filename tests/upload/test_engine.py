@@ -192,13 +192,14 @@ def test_one_at_a_time(tmp_path: Path) -> None:
 def test_after_5xx_one_at_a_time(status: int, tmp_path: Path) -> None:
     """Any 5xx lets its project go on one file at a time: uploads may have disturbed each other."""
     names = wheels(tmp_path, 12)
-    failed: list[str] = []
+    first, together = set(names[1:4]), threading.Barrier(3)
 
     def answer(name: str) -> int:
-        if name == names[1] and name not in failed:
-            failed.append(name)
-            return status
-        return 200
+        if name not in first:
+            return 200
+        first.remove(name)
+        together.wait(30)
+        return status if name == names[1] else 200
 
     sent = send(tmp_path, answer, parallel=3, retries=2, seconds=0.03)
     assert set(sent.states.values()) == {"uploaded"}
