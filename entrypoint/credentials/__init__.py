@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import math
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +24,7 @@ from entrypoint.credentials.exchange import Exchange
 from entrypoint.errors import CredentialError, InputError, Note, PublishError
 from entrypoint.index import Index, Located, Origin
 from entrypoint.inputs import Inputs
+from entrypoint.threads import side_by_side
 
 MARGIN = 60.0
 """Seconds that a token should have left when an upload ends."""
@@ -31,6 +34,10 @@ SLOWEST = 2.0**20
 
 ASSUMED = 900.0
 """Seconds for which a token is taken to be good if nobody says: PyPI's live that long (source, 2026-08)."""
+
+
+GOODBYE = 3.0
+"""Seconds for all tokens to be given back: a run that is cancelled has nine to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +147,8 @@ class Credential(Signer):
         return f"Credential: {self.source}{'' if self.lasting else ', fetched when it is needed'}."
 
     def sign_in(self) -> None:
-        """Get what is needed now, rather than with the first file. Raises `PublishError`."""
-        self._current()
+        """Get what is needed now, rather than with the first file; hear a signal meanwhile. Raises `PublishError`."""
+        side_by_side(lambda _: self._current(), [None], 1)
 
     def renewed(self, refused: str | None) -> bool:
         """Get another token than the refused one, unless there is one by now, or none to be had."""
@@ -159,10 +166,18 @@ class Credential(Signer):
         return self._explain(error, status, project) if self._explain else error
 
     def close(self) -> None:
-        """Make worthless what was obtained. Never fails."""
-        while self._obtained:
-            if give_back := self._obtained.pop().give_back:
-                give_back()
+        """Make worthless what was obtained, all of it at once. Never fails, and does not take long."""
+        ends = time.monotonic() + GOODBYE
+        goodbyes = [
+            threading.Thread(target=_quietly, args=(grant.give_back,), daemon=True)
+            for grant in self._obtained
+            if grant.give_back
+        ]
+        self._obtained.clear()
+        for each in goodbyes:
+            each.start()
+        for each in goodbyes:
+            each.join(max(0.0, ends - time.monotonic()))
 
     def _current(self, length: int = 0, *, use: bool = False) -> Grant | None:
         """Give what is good until a body of this length is sent; `None` where nothing is needed."""
@@ -194,6 +209,11 @@ class Credential(Signer):
             return grant.principal
         until = self._exchange.patience.clock.now() + timedelta(seconds=grant.life)
         return f"{grant.principal}, good until {until:%H:%M:%S} UTC"
+
+
+def _quietly(give_back: Callable[[], object]) -> None:
+    with suppress(Exception):  # whatever it is: it changes nothing, and the client may be closed by now
+        give_back()
 
 
 def _origin(url: httpx.URL) -> Origin:

@@ -37,7 +37,7 @@ def id_token(exchange: Exchange, audience: str) -> str:
         tried += 1
         try:
             token = ambient.detect_credential(audience)
-        except ambient.IdentityError as error:
+        except (ambient.IdentityError, OSError, ValueError) as error:  # the latter two are of what it runs and asks
             pause = exchange.patience.pause(tried) if _PASSING.search(str(error)) else None
             if pause is None:
                 raise documented(

@@ -7,6 +7,7 @@ and it is asked again when that may help. Proxies, certificates and `timeout` ar
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,7 +61,12 @@ class Reply:
     def text(self, name: str) -> str:
         """Give a field that is a text; empty where it is none."""
         value = self.fields.get(name)
-        return value if isinstance(value, str) else ""
+        return value.encode(errors="replace").decode() if isinstance(value, str) else ""  # JSON takes half characters
+
+    def token(self, name: str) -> str:
+        """Give a field that is a token: characters that a header takes. Empty where it is none."""
+        value = self.fields.get(name)
+        return value if isinstance(value, str) and re.fullmatch("[!-~]+", value) else ""
 
     @property
     def shape(self) -> str:
@@ -88,9 +94,14 @@ class Exchange:
         Raises `Unavailable` when there is none, and `CredentialError` where somebody else is to be asked: what is sent
         here is for one host only.
         """
-        tried = 0
+        tried, unavailable = 0, None
         while True:
-            asked, tried = question(), tried + 1
+            try:
+                asked, tried = question(), tried + 1
+            except CredentialError as error:
+                if unavailable:
+                    raise unavailable.saying(f" It was not asked again. {error}") from error
+                raise
             try:
                 reply = self._once(asked)
             except httpx.TransportError as error:

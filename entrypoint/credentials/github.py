@@ -80,7 +80,7 @@ def id_token(exchange: Exchange, environ: Mapping[str, str], audience: str) -> s
         {"Authorization": f"Bearer {secret}"},
     )
     reply = exchange.ask("GitHub", lambda: asked)
-    token = reply.text("value")
+    token = reply.token("value")
     if reply.status != httpx.codes.OK or not token:
         completed = "completed" in reply.text("message").lower()
         raise documented(
@@ -108,11 +108,10 @@ def claims(token: str) -> dict[str, str]:
     """
     try:
         payload: Any = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
-    except (IndexError, ValueError, RecursionError):
+        texts = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in payload.items()]
+    except (IndexError, ValueError, AttributeError, RecursionError):
         return {}
-    if not isinstance(payload, dict):
-        return {}
-    return {str(name): value if isinstance(value, str) else json.dumps(value) for name, value in payload.items()}
+    return {name: text.encode(errors="replace").decode() for name, text in texts}  # JSON takes half characters
 
 
 def file_of(workflow_ref: str) -> str:

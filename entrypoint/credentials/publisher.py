@@ -33,7 +33,7 @@ def refusal(index: Index, reply: Reply, claims: Mapping[str, str], projects: Seq
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
     code, said = str(first.get("code", "")), quoted(str(first.get("description", "")))
     if not code:
-        return _unlike_pypi(index, reply)
+        return unusable(index, reply, "a token")
     seen = f"{index.title} answered `{quoted(code)}`: {said}."
     match code:
         case "invalid-publisher":
@@ -89,12 +89,17 @@ def reusable(claims: Mapping[str, str]) -> bool:
     return bool(job and workflow) and job.partition("@")[0] != workflow.partition("@")[0]
 
 
+def called(claims: Mapping[str, str]) -> str:
+    """Give the workflow file in which the job is defined, with its repository."""
+    return quoted(claims["job_workflow_ref"].partition("@")[0])
+
+
 def principal(claims: Mapping[str, str]) -> str:
     """Say who a job is, for the log."""
     if claims.get("iss") == GITHUB_ISSUER or "job_workflow_ref" in claims:
         environment = f", environment {claims['environment']}" if claims.get("environment") else ""
-        return f"{claims.get('repository')}, {file_of(claims.get('job_workflow_ref', ''))}{environment}"
-    return claims.get("project_path") or claims.get("email") or claims.get("sub") or "unknown"
+        return quoted(f"{claims.get('repository')}, {file_of(claims.get('job_workflow_ref', ''))}{environment}")
+    return quoted(claims.get("project_path") or claims.get("email") or claims.get("sub") or "unknown")
 
 
 def links(index: Index, claims: Mapping[str, str], projects: Sequence[str]) -> tuple[str, ...]:
@@ -112,6 +117,14 @@ def links(index: Index, claims: Mapping[str, str], projects: Sequence[str]) -> t
 def explained(index: Index, error: PublishError, project: str, claims: Mapping[str, str]) -> PublishError:
     """Say what is to be done about an upload that was refused to a trusted publisher."""
     lower = error.detail.lower()
+    if "the given token isn't allowed to upload" in lower:
+        return documented(
+            "The project takes no uploads",
+            error.detail,
+            f"{index.title} says so to the publisher of a project that is archived or quarantined: its owners see "
+            "which it is in the project's settings, and may take it out of the archive there.",
+            links=(f"{index.web}/manage/project/{quote(project, safe='')}/settings/",) if index.web else (),
+        )
     if "cannot create new projects" in lower:
         return documented(
             "The publisher is for a project of another name",
@@ -148,9 +161,10 @@ def _unmatched(index: Index, seen: str, claims: Mapping[str, str], projects: Seq
     if "pull_request_target" in seen:
         return target_event(seen)
     if reusable(claims):
-        job, caller = claims["job_workflow_ref"].partition("@")[0], claims["workflow_ref"].partition("@")[0]
-        repository = claims.get("repository", "")
-        elsewhere = not job.startswith(f"{repository}/")
+        job, caller = called(claims), quoted(claims["workflow_ref"].partition("@")[0])
+        elsewhere = not job.startswith(f"{claims.get('repository', '')}/")
+        if elsewhere:  # no publisher can be registered for that file
+            forms = links(index, {**claims, "job_workflow_ref": claims["workflow_ref"]}, projects)
         return documented(
             "No publisher matches: the job is in a reusable workflow",
             f"{seen} The workflow that runs is {caller}; the job that publishes is defined in {job}.",
@@ -160,19 +174,20 @@ def _unmatched(index: Index, seen: str, claims: Mapping[str, str], projects: Seq
             block=block,
             links=forms,
         )
-    given = claims.get("environment")
+    given = quoted(claims.get("environment", ""))
     environment = (
-        f"The job runs in the environment {given!r}: the publisher names this one, or none."
+        f"The job runs in the environment '{given}': the publisher names this one, or none."
         if given
         else "The job has no `environment:`. If the publisher names one, give the job the same; if it should not, "
         "empty the field."
     )
     other = " TestPyPI and PyPI know each their own publishers." if index.warehouse else ""
+    differs = ": one differs, and the index does not say which" if "was not found" in seen else ""
     return documented(
         "No publisher matches this job",
         seen,
-        f"Compare the values below with the publisher's, letter by letter, upper and lower case as on GitHub: one "
-        f"differs, and the index does not say which. {environment} After a repository was renamed or moved, or the "
+        f"Compare the values below with the publisher's, letter by letter, upper and lower case as on "
+        f"GitHub{differs}. {environment} After a repository was renamed or moved, or the "
         f"workflow file got another name, the publisher has to follow.{other}",
         block=block,
         links=forms,
@@ -193,7 +208,7 @@ def _bad_payload(index: Index, seen: str, said: str, claims: Mapping[str, str]) 
     if "unknown trusted publishing issuer" in said:
         return documented(
             "The index does not know who issued the ID token",
-            f"{seen} It is {claims.get('iss', 'not named')!r}.",
+            f"{seen} It is {quoted(claims.get('iss', 'not named'))}.",
             f"{index.title} takes ID tokens of GitHub, GitLab, Google and ActiveState, and of no servers of your own "
             "unless they were registered with it. Publish from one of these, or with an API token.",
         )
@@ -206,17 +221,18 @@ def _bad_payload(index: Index, seen: str, said: str, claims: Mapping[str, str]) 
     )
 
 
-def _unlike_pypi(index: Index, reply: Reply) -> CredentialError:
+def unusable(index: Index, reply: Reply, wanted: str) -> CredentialError:
+    """Say that an index did not give what it was asked for, in its own words where it speaks problem JSON."""
     if "problem+json" in reply.headers.get("content-type", ""):
         said = ": ".join(filter(None, (quoted(reply.text("title")), quoted(reply.text("detail")))))
         return documented(
             "The index gave no token",
-            f"{index.title} answered {reply.status}: {said or 'without a reason'}.",
+            f"{index.title} was asked for {wanted}, and answered {reply.status}: {said or 'without a reason'}.",
             "Correct there what it names, and run the job again.",
         )
     return documented(
         "This index gives no tokens to trusted publishers",
-        f"{index.title} was asked for a token: {reply.shape}, which is no answer of a trusted-publishing service.",
+        f"{index.title} was asked for {wanted}: {reply.shape}, which is no answer of a trusted-publishing service.",
         "Check the upload URL, and a proxy that may have answered instead. Or publish with a `password`.",
     )
 

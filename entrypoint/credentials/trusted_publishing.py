@@ -8,6 +8,7 @@ index may have taken it before its answer was lost.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote_plus, urlsplit
 
-from entrypoint.credentials import ASSUMED, Context, Credential, Grant, ambient, github, publisher
+from entrypoint.credentials import ASSUMED, GOODBYE, Context, Credential, Grant, ambient, github, publisher
 from entrypoint.credentials.exchange import Question, Reply, quoted
 from entrypoint.credentials.problems import documented
 from entrypoint.errors import Note, PublishError
@@ -28,9 +29,6 @@ MULTI, SINGLE = "multi-use-token", "single-use-token"
 
 LONGEST = 21_600.0
 """Seconds that a token may live (PEP 807). A life beyond that, or none, comes of clocks that differ."""
-
-GOODBYE = 3.0
-"""Seconds for a token to be given back: a run that is cancelled has nine to end."""
 
 WANTED = "`password` is empty, so trusted publishing is tried. It"
 
@@ -47,6 +45,13 @@ def trusted_publishing(context: Context) -> Credential | None:
             raise github.missing(environ, WANTED if mode == "auto" else "`trusted-publishing: always`")
         if mode == "auto" and not ambient.system(environ):
             return None
+    scheme, host, _ = context.index.origin
+    if scheme != "https" and not read(context.index.upload_url, "").url.loopback:
+        raise documented(
+            "Trusted publishing needs https",
+            f"The upload URL leads to {host} by `http`, where anybody on the way could read the job's identity.",
+            "Give the index's https URL, or a `password`.",
+        )
     if context.index.warehouse and environ.get("GITHUB_EVENT_NAME") == "pull_request_target":
         raise publisher.target_event("The workflow was triggered by `pull_request_target`.")
     flow = _Flow(context)
@@ -83,7 +88,7 @@ class _Flow:
         endpoints = self._endpoints
         self._audience = self._audience or self._asked_for(endpoints.audience)
         reply = self.context.exchange.ask(self.context.index.title, lambda: self._question(endpoints))
-        token = reply.text("token")
+        token = reply.token("token")
         if reply.status != 200 or not token:  # noqa: PLR2004 - OK
             raise publisher.refusal(self.context.index, reply, self._claims, self.context.around.projects)
         self.context.exchange.mask(token)
@@ -119,26 +124,19 @@ class _Flow:
 
     def _located(self) -> _Endpoints:
         index = self.context.index
-        scheme, host, _ = index.origin
-        if scheme != "https" and not read(index.upload_url, "").url.loopback:
-            raise documented(
-                "Trusted publishing needs https",
-                f"The upload URL leads to {host} by `http`, where anybody on the way could read the job's identity.",
-                "Give the index's https URL, or a `password`.",
-            )
-        base = f"{scheme}://{urlsplit(index.upload_url).netloc}"
+        parts = urlsplit(index.upload_url)
+        base = f"{parts.scheme}://{parts.netloc}"
         fixed = _Endpoints(f"{base}/_/oidc/audience", f"{base}/_/oidc/mint-token", f"{base}/_/oidc/burn-token")
         return fixed if index.trusted_publishing else self._discovered(base) or fixed
 
     def _discovered(self, base: str) -> _Endpoints | None:
-        """Ask an index where its endpoints are; `None` where it does not know the question."""
+        """Ask an index where its endpoints are; `None` where it does not know the question, or answers with a page."""
         path = urlsplit(self.context.index.upload_url).path
         question = Question("GET", f"{base}/.well-known/pytp?discover={quote_plus(path)}", {"Accept": DISCOVERY})
         reply = self.context.exchange.ask(self.context.index.title, lambda: question)
-        if reply.status != 200:  # noqa: PLR2004 - OK
+        if reply.status != 200 or not reply.fields:  # noqa: PLR2004 - OK
             return None
-        offered = reply.fields.get("features") or []
-        usual = reply.fields.get("default-features") or [MULTI]
+        offered, usual = _names(reply, "features"), _names(reply, "default-features") or [MULTI]
         single = SINGLE in usual and MULTI not in usual
         asked = (MULTI,) if single and MULTI in offered else ()
         return _Endpoints(
@@ -174,11 +172,7 @@ class _Flow:
         said = quoted(reply.text("message"))
         if reply.status == 403 and said:  # noqa: PLR2004 - Forbidden
             raise publisher.switched_off(f"{index.title} answered 403: {said}.")
-        raise documented(
-            "This index gives no tokens to trusted publishers",
-            f"{url} was asked for an audience: {reply.shape}.",
-            "Check the upload URL, and a proxy that may have answered instead. Or publish with a `password`.",
-        )
+        raise publisher.unusable(index, reply, "an audience")
 
     def _warn(self) -> None:
         """Tell of what works today by accident."""
@@ -188,7 +182,7 @@ class _Flow:
                 Note(
                     "warning",
                     "Published from a reusable workflow",
-                    f"The publisher names the called workflow, {self._claims['job_workflow_ref'].partition('@')[0]}. "
+                    f"The publisher names the called workflow, {publisher.called(self._claims)}. "
                     f"{self.context.index.title} does not support that: attestations would be refused, and it may end.",
                     tip="Put the job that publishes into the workflow that is triggered.",
                 )
@@ -201,11 +195,16 @@ class _Flow:
         return lambda: self.context.exchange.once(Question("POST", url, json={"token": token}), GOODBYE)
 
 
+def _names(reply: Reply, field: str) -> list[object]:
+    value = reply.fields.get(field)
+    return value if isinstance(value, list) else []
+
+
 def _life(reply: Reply, now: datetime) -> float:
     """Give the seconds for which a token is good, by the clock of who made it."""
     expires = reply.fields.get("expires")
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         now = parsedate_to_datetime(reply.headers.get("date", ""))
     now = now if now.tzinfo else now.replace(tzinfo=UTC)
-    life = float(expires) - now.timestamp() if isinstance(expires, int | float) else 0.0
+    life = expires - now.timestamp() if isinstance(expires, int | float) and abs(expires) < sys.maxsize else 0.0
     return life if 0 < life <= LONGEST else ASSUMED
