@@ -140,6 +140,11 @@ class Credential(Signer):
         yield request
 
     @property
+    def publisher(self) -> bool:
+        """Whether we sign in as a trusted publisher: the only ones whose token reads nothing."""
+        return not self.reads
+
+    @property
     def said(self) -> str:
         """Say where it comes from, unless that was said when it was fetched."""
         if self._obtained and not self.lasting:
