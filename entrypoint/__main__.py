@@ -115,6 +115,7 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
                 stock,
                 lenience,
                 skip_existing=inputs.skip_existing,
+                attest=attesting.decision.sign,
                 now=outside.clock.now(),
             )
             ledger.notes += planned.notes

@@ -97,6 +97,8 @@ class Attested:
     """JSON array of attestation objects, as the form field `attestations` holds it."""
     logs: tuple[str, ...]
     """URL of each in its transparency log."""
+    signatures: frozenset[str]
+    """Signature of each, base64: what it is known by."""
 
 
 @dataclass(frozen=True, slots=True)

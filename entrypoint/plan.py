@@ -150,6 +150,9 @@ class Plan:
         return (each for each in release.distributions if self.steps[each.found.path].action == action)
 
 
+NOT_ADDED = " They have no attestations there, and none can be added."
+
+
 def look(
     examine: Callable[[], Examined], take: Callable[[], Inventory], *, at_once: bool
 ) -> tuple[Examined, Inventory]:
@@ -196,14 +199,15 @@ def make(
     lenience: Lenience,
     *,
     skip_existing: bool,
+    attest: bool = False,
     now: datetime,
 ) -> Plan:
-    """Settle what is to be done with every file."""
+    """Settle what is to be done with every file; `attest`: whether files are sent with attestations."""
     projects = inventory.projects
 
     def step(distribution: Distribution) -> Step:
         look = stock.compare(distribution, projects.get(distribution.found.project))
-        return _step(distribution, look, skip_existing=skip_existing)
+        return _step(distribution, look, skip_existing=skip_existing, attest=attest)
 
     steps = {each.distribution.found.path: each for each in side_by_side(step, examined.distributions, READERS)}
     planned = releases(examined.distributions)
@@ -239,9 +243,11 @@ def bytes_shown(size: int) -> str:
     return f"{number:.1f} GB"
 
 
-def _step(distribution: Distribution, look: Look, *, skip_existing: bool) -> Step:
+def _step(distribution: Distribution, look: Look, *, skip_existing: bool, attest: bool) -> Step:
     if look.match is Match.SAME:
-        return Step(distribution, "already-present", look, "The index has the same bytes.")
+        bare = attest and look.remote is not None and look.remote.provenance is None
+        reason = "The index has the same bytes." + (NOT_ADDED if bare else "")
+        return Step(distribution, "already-present", look, reason)
     if look.match is Match.ABSENT or look.remote is None:
         return Step(distribution, "upload", look)
     reason = differs(distribution, look) if look.match is Match.OTHER else look.why

@@ -35,6 +35,9 @@ from entrypoint.runner import one_line, shortened
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 
+INTEGRITY = "application/vnd.pypi.integrity.v1+json"
+"""What PyPI serves attestations as (https://docs.pypi.org/api/integrity/, 2026-08)."""
+
 PAGE_LIMIT = 64 * 2**20
 """Bytes of a page, unpacked. The longest on PyPI are some 20 MiB (2026-08)."""
 
@@ -174,6 +177,25 @@ def digest(http: httpx.Client, file: RemoteFile, auth: httpx.Auth | None, limit:
     except (httpx.TransportError, httpx.InvalidURL, PublishError):
         pass
     return None
+
+
+def signatures(http: httpx.Client, file: RemoteFile) -> frozenset[str] | None:
+    """Read by which signatures a file is attested, base64; `None` where the index does not say (PEP 740)."""
+    url = httpx.URL(file.provenance or "")
+    if not _is_web(url):
+        return None
+    try:
+        request = http.build_request("GET", url, headers={"Accept": INTEGRITY, "Accept-Encoding": "gzip"})
+        response = http.send(request, auth=None, stream=True)
+        try:
+            if response.status_code != httpx.codes.OK:
+                return None
+            bundles = json.loads(_body(response))["attestation_bundles"]
+            return frozenset(str(each["envelope"]["signature"]) for one in bundles for each in one["attestations"])
+        finally:
+            response.close()
+    except (httpx.TransportError, PublishError, ValueError, LookupError, TypeError, RecursionError):
+        return None
 
 
 def names_project(root: str, name: str) -> bool:

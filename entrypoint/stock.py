@@ -144,6 +144,11 @@ class Stock:
         seen = replace(remote, hashes={**remote.hashes, "sha256": sha256})
         return Look(Match.SAME if sha256 == distribution.sha256 else Match.OTHER, seen)
 
+    def attests(self, look: Look, signatures: frozenset[str]) -> bool:
+        """Ask whether the index serves these attestations, known by their signatures, with what was seen of a file."""
+        served = simple.signatures(self._http, look.remote) if look.remote and look.remote.provenance else None
+        return served is not None and signatures <= served
+
     def _patiently(self, read: Callable[[], A]) -> A:
         tried = 0
         while True:

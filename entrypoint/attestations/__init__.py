@@ -80,7 +80,8 @@ class Attesting:
             by_type[sigstore.publish] = sigstore.signed(distribution)
         all_of_it = [by_type[predicate] for predicate in sorted(by_type)]
         text = f"[{','.join(each.text for each in all_of_it)}]"
-        return Attested(text, tuple(each.log for each in all_of_it)), notes
+        logs = tuple(each.log for each in all_of_it)
+        return Attested(text, logs, frozenset(each.signature for each in all_of_it)), notes
 
 
 def choose(context: Context, collection: Collection, *, publisher: bool) -> Attesting:

@@ -80,6 +80,8 @@ class Signed:
     """Type of what is attested."""
     log: str
     """URL of its entry in the transparency log."""
+    signature: str
+    """Base64."""
 
 
 class Sigstore:
@@ -147,7 +149,8 @@ class Sigstore:
             raise _unverified(f"{type(error).__name__}: {quoted(str(error))}") from error
         if kind != Envelope._TYPE or subjects != [(subject.name, subject.digest)]:  # noqa: SLF001 - as above
             raise _unverified(f"it is about {quoted(str(subjects))}")
-        return Signed(attestation.model_dump_json(), predicate, self._entry(attestation))
+        text = attestation.model_dump_json()
+        return Signed(text, predicate, self._entry(attestation), str(json.loads(text)["envelope"]["signature"]))
 
     def _entry(self, attestation: Attestation) -> str:
         entry = attestation.verification_material.transparency_entries[0]

@@ -211,7 +211,7 @@ def _record(ledger: Ledger, found: Found, distribution: Distribution | None, cle
         seconds=outcome.seconds if outcome else 0.0,
         url=ledger.index.page(name, version) if ledger.index else None,
         remote_sha256=_remote_sha256(ledger, found),
-        attestations=[clean(each) for each in outcome.logs] if outcome else [],
+        attestations=[clean(each) for each in outcome.attested.logs] if outcome and outcome.attested else [],
     )
 
 

@@ -25,7 +25,7 @@ def confirm(
     settled: list[Outcome] = []
     for pause in chain(PAUSES, repeat(PAUSES[-1])):
         looks = stock.looks([outcome.distribution for outcome in waiting])
-        judged = [_judged(outcome, look) for outcome, look in zip(waiting, looks, strict=True)]
+        judged = [_judged(outcome, look, stock) for outcome, look in zip(waiting, looks, strict=True)]
         settled += [each for each in judged if each]
         waiting = [outcome for outcome, known in zip(waiting, judged, strict=True) if known is None]
         left = deadline - clock.seconds()
@@ -35,7 +35,7 @@ def confirm(
     return settled, list(_late(waiting, seconds, stock))
 
 
-def _judged(outcome: Outcome, look: Look) -> Outcome | None:
+def _judged(outcome: Outcome, look: Look, stock: Stock) -> Outcome | None:
     """Tell what a look says about a file that was sent; `None`: nothing yet."""
     outcome = replace(outcome, remote_sha256=look.sha256)
     if look.match is Match.OTHER:
@@ -46,6 +46,8 @@ def _judged(outcome: Outcome, look: Look) -> Outcome | None:
     if distribution.found.kind == "wheel" and served and served != distribution.metadata_sha256:
         seen = f"METADATA in the file has sha256 {distribution.metadata_sha256}, that on the index {served}."
         return _wrong(replace(outcome, state="failed"), seen)
+    if outcome.attested and not stock.attests(look, outcome.attested.signatures):
+        return None
     return replace(outcome, state="uploaded") if outcome.state == "accepted" else outcome
 
 
@@ -59,5 +61,6 @@ def _late(outcomes: Sequence[Outcome], seconds: float, stock: Stock) -> Iterator
     tip = "Look again later, before something else relies on it." if stock.known else "Give `check-url`."
     for outcome in outcomes:
         found = outcome.distribution.found
-        title, detail = "Not visible yet", f"The index was not seen to serve {found.filename} {why}."
+        what = f"{found.filename} with its attestations" if outcome.attested else found.filename
+        title, detail = "Not visible yet", f"The index was not seen to serve {what} {why}."
         yield Note("warning", title, detail.replace(" ,", ","), found.shown, tip)

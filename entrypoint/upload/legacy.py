@@ -37,8 +37,8 @@ class Attempt:
     """Whether the file may be stored all the same."""
     requests: int = 1
     """Upload requests begun: two where one was redirected."""
-    logs: tuple[str, ...] = ()
-    """Entries of transparency logs that were sent along."""
+    attested: Attested | None = None
+    """What was sent along to attest the file."""
     unattested: str = ""
     """Why nothing was sent along that was there, as a sentence."""
 
@@ -106,7 +106,7 @@ class Session:
 
     def attempt(self, distribution: Distribution) -> Attempt:
         """Send one file once and say what came of it; what goes wrong is part of the answer."""
-        answers, status, renewed = 0, None, False
+        answers, status, renewed, attested = 0, None, False, None
         try:
             while True:
                 url, attested = self.api.url, self.api.attested.get(distribution.found.path)
@@ -117,13 +117,20 @@ class Session:
                     continue
                 if renewed or not self._renewed(response, said):
                     attempt = self._judged(distribution, response, said, answers)
-                    logs = attested.logs if attested else ()
-                    return replace(attempt, logs=logs, unattested=self.api.unattested)
+                    return replace(attempt, attested=attested, unattested=self.api.unattested)
                 renewed = True
         except httpx.TransportError as error:
             lost = failure(error, self.api.index.upload_url)
             unsure, scope = (False, Scope.INDEX) if isinstance(lost, Unreachable) else (True, Scope.FILE)
-            return Attempt(Verdict.UNAVAILABLE, lost, scope, again=lost.again, unsure=unsure, requests=answers + 1)
+            return Attempt(
+                Verdict.UNAVAILABLE,
+                lost,
+                scope,
+                again=lost.again,
+                unsure=unsure,
+                requests=answers + 1,
+                attested=attested,
+            )
         except (DistributionError, OSError) as error:
             return Attempt(Verdict.REFUSED, _unreadable(error), requests=answers + 1)
         except PublishError as error:  # of whoever signs: there was no token to send it with

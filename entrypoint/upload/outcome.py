@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Literal
 
-from entrypoint.distribution import Distribution
+from entrypoint.distribution import Attested, Distribution
 from entrypoint.errors import PublishError
 
 State = Literal["uploaded", "accepted", "already-present", "skipped", "conflict", "failed", "not-attempted", "planned"]
@@ -44,7 +44,7 @@ class Outcome:
     """Whether it failed for want of an answer, though it was tried as often as may be."""
     remote_sha256: str | None = None
     """What the index has under the name, hex, where it was asked and said so."""
-    logs: tuple[str, ...] = ()
-    """Entries of transparency logs that the file was sent with."""
+    attested: Attested | None = None
+    """What attests the file, where it was sent along."""
     unattested: str = ""
     """Why it was sent without its attestations, as a sentence."""

@@ -62,7 +62,7 @@ class Delivery:
             self._settled(), status=self._status, attempts=self._requests, seconds=round(clock.seconds() - start, 3)
         )
         if outcome.state in ("uploaded", "accepted") and self._sent:
-            return replace(outcome, logs=self._sent.logs, unattested=self._sent.unattested)
+            return replace(outcome, attested=self._sent.attested, unattested=self._sent.unattested)
         return outcome
 
     def _settled(self) -> Outcome:
