@@ -7,8 +7,10 @@ fetched late, and again when they age.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from entrypoint.credentials.exchange import Exchange, Question, Reply
 from entrypoint.credentials.google_files import STS, Source
 from entrypoint.credentials.google_hints import Facts
 from entrypoint.credentials.problems import documented
-from entrypoint.errors import PublishError
+from entrypoint.errors import CredentialError, Note, PublishError, Unavailable
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -67,28 +69,41 @@ def google(context: Context) -> Credential | None:
     return Credential(context, way.source, way.grant, explain=way.explained) if way else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Way:
-    """One way to an access token."""
+    """One way to an access token; once it has led nowhere, nobody is asked again."""
 
     facts: Facts
     exchange: Exchange
     source: str
     fetch: Callable[[_Wire], tuple[str, float]]
     """Gives a token and for how many seconds it is good."""
+    _closed: PublishError | None = None
+    """Why it leads nowhere."""
 
     def grant(self) -> Grant:
-        """Get an access token. Whatever goes wrong in google-auth is told by what was seen on the wire."""
-        wire = _Wire(self.exchange)
+        """Get an access token. Who asked as often as may be, or was refused, is not asked again for other projects."""
+        if self._closed:
+            raise self._closed.saying("")
         try:
-            token, life = self.fetch(wire)
+            token, life = self._fetched()
+        except PublishError as error:
+            if isinstance(error, Unavailable):
+                error.again = False
+            self._closed = error
+            raise
+        self.exchange.mask(token)
+        return Grant(USER, token, google_hints.principal(self.facts), life)
+
+    def _fetched(self) -> tuple[str, float]:
+        """Tell whatever goes wrong in google-auth by what was seen on the wire."""
+        wire = _Wire(self.exchange, self.facts.claims)
+        try:
+            return self.fetch(wire)
         except PublishError:
             raise
         except Exception as error:  # noqa: BLE001 - google-auth raises whatever comes; its texts hold whole answers
             raise google_hints.refusal(self.facts, wire.url, wire.reply, type(error).__name__) from None
-        self.facts.claims.update(wire.claims)
-        self.exchange.mask(token)
-        return Grant(USER, token, google_hints.principal(self.facts), life)
 
     def explained(self, error: PublishError, status: int, _project: str) -> PublishError:
         """Say what is to be done about a refusal of the registry."""
@@ -103,14 +118,19 @@ def _way(context: Context) -> _Way | None:
         account = inputs.google_service_account or ""
         facts = Facts(context.index, f"provider {provider}", provider, account)
         federation = _Federation(context, provider, account, facts.claims)
+        _unused_file(context, facts)
         return _Way(facts, exchange, "Google, by workload identity federation", federation.fetch)
     key = inputs.google_key
+    if key and not key.startswith("{"):
+        exchange.mask(key)  # in base64; of JSON only the secret values are, not every line
     source = google_files.given(key) if key else google_files.named(environ, context.around.workspace)
     if source:
         for secret in google_files.secrets(source):
             exchange.mask(secret)
         source = google_files.checked(source, environ)
         facts = Facts(context.index, source.place, source.provider, source.account)
+        if key:
+            _unused_file(context, facts)
         return _Way(facts, exchange, f"Google, {source.kind} from {source.place}", _from_file(source))
     if inputs.keyring_provider != "disabled":
         return None
@@ -124,6 +144,21 @@ def _way(context: Context) -> _Way | None:
         )
     facts = Facts(context.index, "the metadata server", machine=True)
     return _Way(facts, exchange, "Google, from the metadata server of this machine", _Machine(context).fetch)
+
+
+def _unused_file(context: Context, facts: Facts) -> None:
+    """Tell that an input goes before a file, where the two are not the same."""
+    with suppress(CredentialError):  # a file that is not used may be as it likes
+        source = google_files.named(context.around.environ, context.around.workspace)
+        if source and (source.provider, source.account) != (facts.provider, facts.account):
+            context.around.note(
+                Note(
+                    "notice",
+                    "A Google credentials file is not used",
+                    f"{source.place} is of {source.account or source.provider or 'somebody else'}, and {facts.source} "
+                    "goes before it.",
+                )
+            )
 
 
 class _Federation:
@@ -195,7 +230,14 @@ def _refreshed(credentials: Credentials, wire: _Wire) -> tuple[str, float]:
     credentials.refresh(wire.request())
     expiry: datetime | None = credentials.expiry  # naive, in UTC
     left = (expiry.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if expiry else SHORT
-    return str(credentials.token), left if left > 0 else SHORT
+    return _token(credentials.token), left if left > 0 else SHORT
+
+
+def _token(value: object) -> str:
+    """Take an answer's token for one if a header takes it; google-auth does not look. Raises `TypeError`."""
+    if isinstance(value, str) and re.fullmatch("[!-~]+", value):
+        return value
+    raise TypeError("the answer holds no token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +254,13 @@ class _Machine:
         try:
             with httpx.Client(trust_env=False, timeout=METADATA_SECONDS, headers={"User-Agent": USER_AGENT}) as http:
                 response = http.get(url, headers={"Metadata-Flavor": "Google"})
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise google_hints.nobody_home(host, type(error).__name__) from None
         if response.headers.get("Metadata-Flavor") != "Google":
             raise google_hints.nobody_home(host, f"status {response.status_code}, and not Google's")
         wire.take(url, Reply(response.status_code, response.headers, response.content))
-        return str(response.json()["access_token"]), float(response.json()["expires_in"])
+        answer = response.raise_for_status().json()
+        return _token(answer["access_token"]), float(answer["expires_in"])
 
 
 @dataclass(slots=True)
@@ -225,17 +268,17 @@ class _Wire:
     """What google-auth sends through: remembers the last answer, and masks what is secret in each."""
 
     exchange: Exchange
+    claims: dict[str, str]
+    """Takes what GitHub's ID token says, where one goes by."""
     url: str = ""
     reply: Reply | None = None
-    claims: dict[str, str] = field(default_factory=dict)
-    """What GitHub's ID token said, where one went by."""
 
     def take(self, url: str, reply: Reply) -> Reply:
         """Look at an answer before anybody else does."""
         self.url, self.reply = url, reply
         for name in _SECRETS:
-            if secret := reply.text(name):
-                self.exchange.mask(secret)
+            if name in reply.fields:
+                self.exchange.mask(_token(reply.fields[name]))
         if token := reply.text("value"):
             self.claims.update(github.claims(token))
         return reply

@@ -7,9 +7,9 @@ A file that lies in a checkout could send the job's identity anywhere, and googl
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -27,12 +27,20 @@ APPLICATION, ACTION = "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GHA_CREDS_PATH"
 
 STS = "https://sts.googleapis.com/v1/token"
 IAM = "iamcredentials.googleapis.com"
+UNIVERSE = "googleapis.com"
 TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+
+PATH_LIMIT = 1024
+"""Characters of a path. Keys in base64 have more than two thousand."""
 
 FILE_LIMIT = 2**20
 """Bytes of a credentials file. Real ones have some thousand."""
 
 NEW_ONE = "Let google-github-actions/auth write a new file in this job, or give `google-workload-identity-provider`."
+WHOLE_KEY = (
+    "Give the key as it was downloaded, or its base64; or better `google-workload-identity-provider`, and store none."
+)
+INPUT = "`google-credentials-json`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +74,17 @@ def named(environ: Mapping[str, str], workspace: Path) -> Source | None:
     variable = next((name for name in (APPLICATION, ACTION) if environ.get(name)), None)
     if variable is None:
         return None
-    path = _existing(Path(environ[variable]), workspace)
+    if not _may_be_path(environ[variable]):
+        raise documented(
+            "The Google credentials are not usable",
+            f"{variable} holds something else than the path of a file (it is not shown).",
+            "Give the JSON of a key as `google-credentials-json`: this variable is for the path of a file.",
+        )
+    path = Path(environ[variable])
     place = f"{variable} ({path})"
     try:
+        path = _existing(path, workspace)
+        place = f"{variable} ({path})"
         if path.stat().st_size > FILE_LIMIT:
             raise _unusable(place, f"it is longer than {FILE_LIMIT // 2**20} MiB")
         text = path.read_bytes()
@@ -93,15 +109,11 @@ def named(environ: Mapping[str, str], workspace: Path) -> Source | None:
 
 def given(text: str) -> Source:
     """Read a key that was given as an input: JSON, or its base64. Raises `CredentialError`."""
-    place = "`google-credentials-json`"
-    try:
-        return Source(place, _object(text.encode(), place))
-    except CredentialError:
-        try:
-            return Source(place, _object(base64.b64decode(text, validate=True), place))
-        except binascii.Error:
-            pass
-        raise
+    content = text.encode()
+    if not text.startswith("{"):
+        with suppress(ValueError):  # what is neither is told to be no JSON
+            content = base64.b64decode("".join(text.split()), validate=True)  # `base64` cuts it into lines
+    return Source(INPUT, _object(content, INPUT))
 
 
 def secrets(source: Source) -> Iterator[str]:
@@ -111,9 +123,10 @@ def secrets(source: Source) -> Iterator[str]:
             yield str(value)
             yield json.dumps(str(value))[1:-1]
     headers = _credential_source(source).get("headers")
-    for value in headers.values() if isinstance(headers, dict) else ():
-        yield str(value)
-        yield str(value).partition(" ")[2]
+    for name, value in headers.items() if isinstance(headers, dict) else ():
+        if name.lower() == "authorization":
+            yield str(value)
+            yield str(value).partition(" ")[2]
 
 
 def checked(source: Source, environ: Mapping[str, str]) -> Source:
@@ -122,21 +135,21 @@ def checked(source: Source, environ: Mapping[str, str]) -> Source:
     if faults:
         raise documented(
             "The Google credentials are not usable",
-            f"{source.place}: {'; '.join(faults)}. Nothing was sent there.",
-            NEW_ONE,
+            f"{source.place}: {'; '.join(faults)}. Nobody was asked.",
+            tip(source.place),
         )
     return source
 
 
 def _faults(source: Source, environ: Mapping[str, str]) -> Iterator[str]:
+    if source.info.get("universe_domain", UNIVERSE) != UNIVERSE:
+        yield f"`universe_domain` is {_shown(source.info['universe_domain'])}, not {UNIVERSE}"
     match source.info.get("type"):
         case "external_account":
             yield from _external(source, environ)
         case "service_account":
             if source.info.get("token_uri") != TOKEN_URI:
                 yield f"`token_uri` is {_shown(source.info.get('token_uri'))}, not {TOKEN_URI}"
-            if source.info.get("universe_domain", "googleapis.com") != "googleapis.com":
-                yield f"`universe_domain` is {_shown(source.info['universe_domain'])}: only Google's own is known"
             yield from (f"`{name}` is missing" for name in ("client_email", "private_key") if not _text(source, name))
         case "authorized_user":
             for name in ("client_id", "client_secret", "refresh_token"):
@@ -198,9 +211,8 @@ def _shown(value: object) -> str:
     if value is None:
         return "missing"
     parts = _parts(value)
-    return repr(
-        quoted(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else str(value))
-    )
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return repr(quoted(bare if parts.netloc else str(value)))
 
 
 def _existing(path: Path, workspace: Path) -> Path:
@@ -224,4 +236,14 @@ def _object(text: bytes, place: str) -> Mapping[str, Any]:
 
 
 def _unusable(place: str, why: str) -> CredentialError:
-    return documented("The Google credentials are not usable", f"{place}: {why} (it is not shown).", NEW_ONE)
+    return documented("The Google credentials are not usable", f"{place}: {why} (it is not shown).", tip(place))
+
+
+def tip(place: str) -> str:
+    """Say what to do about credentials that cannot be used."""
+    return WHOLE_KEY if place == INPUT else NEW_ONE
+
+
+def _may_be_path(text: str) -> bool:
+    """Tell a path from the credentials themselves, which some workflows put there and nobody may see."""
+    return len(text) <= PATH_LIMIT and text.isprintable() and not text.lstrip().startswith("{")

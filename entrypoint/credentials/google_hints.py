@@ -7,12 +7,13 @@ provider, the account and what the job's ID token claims. Wordings: users' repor
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from shlex import quote as shell
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from entrypoint.credentials import google_files
 from entrypoint.credentials.exchange import Reply, quoted
 from entrypoint.credentials.problems import documented
 from entrypoint.errors import CredentialError, PublishError
@@ -92,7 +93,14 @@ class Facts:
         """Whoever the registry sees."""
         if self.account:
             return f"serviceAccount:{self.account}"
-        return self.set if self.provider else "serviceAccount:ACCOUNT@PROJECT.iam.gserviceaccount.com"
+        if self.machine:
+            return "serviceAccount:ACCOUNT@PROJECT.iam.gserviceaccount.com"
+        return self.set if self.provider else "user:EMAIL"
+
+    @property
+    def seen(self) -> str:
+        """The same for people, where it may not be known by name."""
+        return self.member if self.account or self.provider else principal(self)
 
 
 def party(url: str) -> str:
@@ -125,41 +133,64 @@ def refusal(facts: Facts, url: str, reply: Reply | None, kind: str) -> Credentia
         return documented(
             "The Google credentials are not usable",
             f"{facts.source}: they cannot be read as what they say they are ({kind}; nothing of them is shown).",
-            "Let google-github-actions/auth write a new file in this job, or give `google-workload-identity-provider`.",
+            google_files.tip(facts.source),
         )
-    if reply.status == 200:  # noqa: PLR2004 - OK
+    host = urlsplit(url).hostname
+    code, said = _said(reply)
+    if host in PARTIES and (reply.status == 200 or not (code or said)):  # noqa: PLR2004 - OK
         return documented(
             "Google's answer is not what it should be",
-            f"{urlsplit(url).hostname} gave no token: {reply.shape}.",
+            f"{host} gave no token: {reply.shape}.",
             "A proxy may have answered in its place. Otherwise run the job again.",
         )
-    code, said = _said(reply)
     shown = f" `{quoted(code)}`" if code else ""
-    seen = f"{party(url)} answered {reply.status}{shown}: {quoted(said) or 'no reason'}."
-    match urlsplit(url).hostname:
-        case "sts.googleapis.com":
-            return _by_sts(facts, seen, code, said)
-        case "iamcredentials.googleapis.com":
-            return _by_iam(facts, seen, reply)
-        case "oauth2.googleapis.com":
-            return documented(
-                "Google does not take this key",
-                f"{seen} It is {facts.source}, of {facts.account or 'a user'}.",
-                "`Invalid JWT Signature`: the key was deleted, or is not this account's. `account not found`: the "
-                "account was deleted. Make a new key, or better: give `google-workload-identity-provider` and store "
-                "none.",
-            )
-    return _by_others(facts, seen, f"{code} {said}")
-
-
-def _by_others(facts: Facts, seen: str, said: str) -> CredentialError:
+    seen = f"answered {reply.status}{shown}{f': {_sentence(said)}' if said else ''}."
     if facts.machine:
+        return _by_machine(f"The metadata server {seen}", reply)
+    seen = f"{party(url)} {seen}"
+    match host:
+        case "sts.googleapis.com":
+            error = _by_sts(facts, seen, code, said)
+        case "iamcredentials.googleapis.com":
+            error = _by_iam(facts, seen, reply)
+        case "oauth2.googleapis.com":
+            error = _by_oauth2(facts, seen)
+        case _:
+            error = _by_github(facts, seen, f"{code} {said}")
+    return error
+
+
+def _by_oauth2(facts: Facts, seen: str) -> CredentialError:
+    if not facts.account:
+        return documented(
+            "Google does not take this login",
+            f"{seen} It is {facts.source}, of a user.",
+            "Run `gcloud auth application-default login` again, or give `google-workload-identity-provider`.",
+        )
+    return documented(
+        "Google does not take this key",
+        f"{seen} It is {facts.source}, of {facts.account}.",
+        "`Invalid JWT Signature`: the key was deleted, or is not this account's. `account not found`: the account was "
+        "deleted. Make a new key, or better: give `google-workload-identity-provider` and store none.",
+    )
+
+
+def _by_machine(seen: str, reply: Reply) -> CredentialError:
+    if reply.status == 404:  # noqa: PLR2004 - Not Found
         return documented(
             "The machine has no service account",
-            seen.replace("GitHub", "The metadata server", 1),
+            seen,
             "Attach a service account with the scope `cloud-platform` to the machine, or give "
             "`google-workload-identity-provider`.",
         )
+    return documented(
+        "The metadata server gave no token",
+        f"It was asked for one of the machine's service account: {reply.shape}.",
+        "Run the job again. If it stays like that, give `google-workload-identity-provider`.",
+    )
+
+
+def _by_github(facts: Facts, seen: str, said: str) -> CredentialError:
     return documented(
         "GitHub gave no ID token",
         f"{seen} It was asked as {facts.source} says.",
@@ -191,7 +222,7 @@ def explained(facts: Facts, error: PublishError, status: int) -> PublishError:
         )
         return documented(
             "Artifact Registry does not allow it",
-            f"{error.detail} The registry saw {facts.member}.",
+            f"{error.detail} The registry saw {facts.seen}.",
             "Give this member the role of a writer (it may take five minutes to hold), or look whether the repository "
             f"exists and is a standard one: remote and virtual repositories take no uploads.{scope}{exactly}",
             block=f"{_grant_writer(facts)}\n{_describe_repository(facts)}",
@@ -265,12 +296,12 @@ def _by_sts(facts: Facts, seen: str, code: str, said: str) -> CredentialError:
 
 
 def _by_iam(facts: Facts, seen: str, reply: Reply) -> CredentialError:
-    if "SERVICE_DISABLED" in _reasons(reply):
+    if any(each.get("reason") == "SERVICE_DISABLED" for each in _details(reply)):
         return documented(
             "The IAM Credentials API is off",
             seen,
-            "Enable it in the project of the service account, and wait some minutes.",
-            block=f"gcloud services enable iamcredentials.googleapis.com --project={shell(_project_of(facts.account))}",
+            "Enable it in the project that asks, which is the one of the provider, and wait some minutes.",
+            block=f"gcloud services enable iamcredentials.googleapis.com --project={shell(_consumer(facts, reply))}",
         )
     if reply.status == 404:  # noqa: PLR2004 - Not Found
         return documented(
@@ -278,7 +309,7 @@ def _by_iam(facts: Facts, seen: str, reply: Reply) -> CredentialError:
             f"{seen} It is {facts.account}, from {facts.source}.",
             "Correct `google-service-account`, or leave it out and let the job itself be the writer.",
         )
-    if "3600" in seen:
+    if "lifetime cannot exceed" in seen:
         return documented(
             "The clocks differ",
             seen,
@@ -350,8 +381,23 @@ def _said(reply: Reply) -> tuple[str, str]:
     return str(error or ""), reply.text("error_description") or reply.text("message")
 
 
-def _reasons(reply: Reply) -> set[str]:
-    """Read the reasons in the details of an API's error (google.rpc.ErrorInfo)."""
+def _details(reply: Reply) -> Iterator[Mapping[str, Any]]:
+    """Yield the details of an API's error (google.rpc.ErrorInfo and others)."""
     error: Any = reply.fields.get("error")
-    details = error.get("details") if isinstance(error, dict) else None
-    return {str(each.get("reason")) for each in details or () if isinstance(each, dict)}
+    details: Any = error.get("details") if isinstance(error, dict) else None
+    return (each for each in (details if isinstance(details, list) else ()) if isinstance(each, dict))
+
+
+def _consumer(facts: Facts, reply: Reply) -> str:
+    """Find the project in which an API is off: Google names it; otherwise it is that of the provider."""
+    for each in _details(reply):
+        metadata = each.get("metadata")
+        consumer = str(metadata.get("consumer", "")) if isinstance(metadata, dict) else ""
+        if match := re.fullmatch(r"projects/([\w:.-]+)", consumer):
+            return match[1]
+    return facts.number
+
+
+def _sentence(said: str) -> str:
+    """Quote what a service said, without the full stop that follows anyway."""
+    return quoted(said).rstrip(". ")
