@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from shlex import quote as shell
 
 from entrypoint.credentials import Context, Credential, held
 from entrypoint.credentials.exchange import quoted
@@ -13,7 +14,7 @@ SECONDS = 60.0
 """For a person to unlock it."""
 
 
-def keyring(context: Context) -> Credential | None:
+def keyring(context: Context, seconds: float = SECONDS) -> Credential | None:
     """Use the password that the keyring has for the upload URL, or else for its host."""
     if context.inputs.keyring_provider == "disabled":
         return None
@@ -34,37 +35,42 @@ def keyring(context: Context) -> Credential | None:
         )
     said = ""
     for service in (index.shown, _host(index.origin)):
-        password, said = _asked(context, program, service, user)
-        if password:
+        finished = _asked(context, [program, "get", service, user], seconds)
+        password = finished.stdout.removesuffix("\n")  # the program's line end; anything else belongs to the password
+        if finished.returncode == 0 and password:
             context.exchange.mask(password)
             return held(context, user, password, f"the keyring's entry for {service}, as user {user!r}")
+        said = finished.stderr.strip().rpartition("\n")[2]  # without which nobody can tell what it lacks
     raise documented(
         "The keyring has no such entry",
-        f"It was asked for user {user!r} at {index.shown} and at {_host(index.origin)}{said}.",
-        f"Add it: `keyring set {index.shown} {user}`.",
+        f"It was asked for user {user!r} at {index.shown} and at {_host(index.origin)}"
+        f"{f', and said: {quoted(said)}' if said else '.'}",
+        f"Add it: `keyring set {shell(index.shown)} {shell(user)}`.",
     )
 
 
-def _asked(context: Context, program: str, service: str, user: str) -> tuple[str, str]:
-    """Give the password, else what the program said: its last line, without which nobody can tell what it lacks."""
+def _asked(context: Context, command: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
     try:
-        finished = subprocess.run(  # noqa: S603 - the user asked for this program, and its arguments are not a shell's
-            [program, "get", service, user],
+        return subprocess.run(  # noqa: S603 - the user asked for this program, and its arguments are not a shell's
+            command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             env=dict(context.around.environ),
-            timeout=SECONDS,
+            timeout=seconds,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return "", f" ({type(error).__name__})"
-    lines = finished.stderr.strip().splitlines()
-    # One line end belongs to the program, anything else to the password.
-    return finished.stdout.removesuffix(
-        "\n"
-    ) if finished.returncode == 0 else "", f" ({quoted(lines[-1])})" if lines else ""
+        why = (
+            f"could not be run: {error.strerror}" if isinstance(error, OSError) else f"took over {seconds:.0f} seconds"
+        )
+        raise documented(
+            "The keyring does not answer",
+            f"{command[0]} {why}.",
+            "Nobody can type a password here: unlock the keyring before, or use a backend that needs none. "
+            f"`keyring get {shell(command[2])} {shell(command[3])}` has to answer by itself.",
+        ) from error
 
 
 def _host(origin: tuple[str, str, int]) -> str:
