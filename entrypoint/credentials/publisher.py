@@ -186,8 +186,8 @@ def _unmatched(index: Index, seen: str, claims: Mapping[str, str], projects: Seq
     return documented(
         "No publisher matches this job",
         seen,
-        f"Compare the values below with the publisher's, letter by letter, upper and lower case as on "
-        f"GitHub{differs}. {environment} After a repository was renamed or moved, or the "
+        f"Compare the values below with the publisher's, letter by letter, upper and lower case too{differs}. "
+        f"{environment} After a repository was renamed or moved, or the "
         f"workflow file got another name, the publisher has to follow.{other}",
         block=block,
         links=forms,
