@@ -54,7 +54,7 @@ AS_DOCUMENTED = [
     (f"{CLOUDSMITH}/org/repo/", "cloudsmith", None, "token"),
     ("https://h/api/v4/projects/7/packages/pypi", "gitlab", "/simple/", "__token__"),
     ("https://h/sub/api/v4/projects/a%2Fb/packages/pypi", "gitlab", "/simple/", "__token__"),
-    ("https://h/api/packages/owner/pypi", "gitea", "/simple/", None),
+    ("https://h/api/packages/owner/pypi", "gitea", "/simple/", "__token__"),
     ("https://h/artifactory/api/pypi/repo", "artifactory", "/simple/", ""),
     ("https://h/repository/repo/", "nexus", "simple/", None),
     ("https://h/pypi/dist/legacy/", "pulp", "https://h/pypi/dist/simple/", None),

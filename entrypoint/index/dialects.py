@@ -266,13 +266,12 @@ SELF_HOSTED = (
         base="api/v4/projects/?*/packages/pypi",
         upload="",
     ),
-    Dialect(  # Gitea's documentation, Forgejo's is the same; the user is the owner of the token (uv's tests)
+    Dialect(  # Gitea's documentation, Forgejo's is the same; with a token no user name is looked at (source)
         name="gitea",
         title="Gitea or Forgejo",
         form="https://HOST/api/packages/OWNER/pypi",
         base="api/packages/?*/pypi",
         upload="",
-        user=None,
     ),
     Dialect(  # documented: access tokens go with an empty user name, `__token__` gets 401
         name="artifactory",
