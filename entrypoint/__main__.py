@@ -20,7 +20,7 @@ from entrypoint.credentials.exchange import Exchange
 from entrypoint.distribution import Distribution, collect
 from entrypoint.errors import CredentialError, Note, PublishError, gather, leaves
 from entrypoint.index import Located
-from entrypoint.inputs import Inputs, deprecated
+from entrypoint.inputs import Inputs, deprecated, remarks
 from entrypoint.patience import Clock, Patience
 from entrypoint.plan import Lenience, Plan, bytes_shown
 from entrypoint.report import Ledger, annotation, outputs, summary
@@ -82,6 +82,7 @@ def run(
 def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
     """Walk the line: inputs, distributions, index, credential, plan, publish, confirm."""
     inputs = _inputs(outside, runner)
+    ledger.notes += remarks(inputs, outside.environ)
     collection = ledger.collection = collect(inputs.packages_dir, runner.workspace)
     ledger.notes += collection.notes
     located, _ = gather(lambda: _located(inputs, runner), collection.check)

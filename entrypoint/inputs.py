@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from entrypoint.errors import InputError
+from entrypoint.errors import InputError, Note
 
 BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 """What a boolean may be, in any case."""
@@ -242,6 +242,50 @@ def deprecated(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for alias, name in ALIASES.items():
         if environ.get(f"INPUT_{alias.upper()}", "").strip():
             yield alias, name
+
+
+FALSE_AT_LAST = ("verify-metadata", "skip-existing", "verbose", "print-hash", "attestations")
+"""Booleans that pypa/gh-action-pypi-publish 1.14 has too: to it every word but `false` is true."""
+
+FOREIGN = {
+    "TWINE_REPOSITORY": "index",
+    "TWINE_REPOSITORY_URL": "repository-url",
+    "TWINE_USERNAME": "user",
+    "TWINE_PASSWORD": "password",
+    "UV_PUBLISH_URL": "repository-url",
+    "UV_PUBLISH_CHECK_URL": "check-url",
+    "UV_PUBLISH_INDEX": "index",
+    "UV_PUBLISH_USERNAME": "user",
+    "UV_PUBLISH_PASSWORD": "password",
+    "UV_PUBLISH_TOKEN": "password",
+    "UV_PUBLISH_NO_ATTESTATIONS": "attestations",
+    "UV_KEYRING_PROVIDER": "keyring-provider",
+}
+"""Variables of twine 7.0 and uv 0.13 → the input that says the same. Nothing is read from them."""
+
+
+def remarks(inputs: Inputs, environ: Mapping[str, str]) -> Iterator[Note]:
+    """Yield a notice for what an earlier tool understood otherwise."""
+    given = {name for name, field in NAMES.items() if field in inputs.model_fields_set}
+    if given & {"index", "repository-url"}:
+        given |= {"index", "repository-url"}
+    unread = {variable: name for variable, name in FOREIGN.items() if environ.get(variable) and name not in given}
+    if unread:
+        instead = ", ".join(f"`{name}`" for name in dict.fromkeys(unread.values()))
+        yield Note(
+            "notice",
+            "Variables of other tools are not read",
+            f"Set in the environment, and not used: {', '.join(unread)}.",
+            tip=f"What you want of them, give as {instead}.",
+        )
+    for name, text in _given(environ).items():
+        if name in FALSE_AT_LAST and BOOLEANS.get(text.lower()) is False and text.lower() != "false":
+            yield Note(
+                "notice",
+                "This word is read as false",
+                f"`{name}` is {text!r}: false here, and true to an action that takes every word but `false` for true.",
+                tip="Write `false` if that is what you want, `true` otherwise.",
+            )
 
 
 def _given(environ: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from entrypoint.errors import InputError
-from entrypoint.inputs import ALIASES, NAMES, SECRET, Inputs, deprecated
+from entrypoint.inputs import ALIASES, FALSE_AT_LAST, FOREIGN, NAMES, SECRET, Inputs, deprecated, remarks
 
 DEFAULTS: Mapping[str, object] = {
     "packages-dir": ("dist",),
@@ -189,3 +189,43 @@ def test_secrets_are_not_repeated(secret: str) -> None:
     assert "s3cr3t" not in repr(Inputs.read({"INPUT_PASSWORD": secret, "INPUT_REPOSITORY-URL": secret}))
     for error in refused(environ | {"INPUT_STRICT": "maybe"}):
         assert "s3cr3t" not in f"{error} {error.tip} {error!r} {error.__cause__!r}"
+
+
+def remarked(environ: Mapping[str, str]) -> list[str]:
+    """Give the notices about an environment."""
+    notes = list(remarks(Inputs.read(environ), environ))
+    assert {note.level for note in notes} <= {"notice"}
+    return [f"{note.title}: {note.detail} {note.tip}" for note in notes]
+
+
+@pytest.mark.parametrize(("variable", "name"), FOREIGN.items())
+def test_variables_of_other_tools(variable: str, name: str) -> None:
+    """A notice names the variable and the input, but not the value; it is silent where the input is given."""
+    assert Inputs.read({variable: "a value"}) == Inputs.read({})
+    (note,) = remarked({variable: "a value"})
+    assert variable in note
+    assert f"`{name}`" in note
+    assert "a value" not in note
+    assert remarked({variable: ""}) == []
+    assert remarked({variable: "a value", f"INPUT_{name.upper()}": "subprocess" if "keyring" in name else "true"}) == []
+
+
+def test_one_notice_for_all_variables() -> None:
+    """They come in one notice, each input once; of the two ways to name an index one is enough."""
+    (note,) = remarked(dict.fromkeys(FOREIGN, "x"))
+    assert note.count("`password`") == 1
+    (note,) = remarked(dict.fromkeys(FOREIGN, "x") | {"INPUT_INDEX": "pypi"})
+    assert "UV_PUBLISH_URL" not in note
+    assert "TWINE_REPOSITORY" not in note
+    assert "UV_PUBLISH_CHECK_URL" in note
+
+
+@pytest.mark.parametrize("name", FALSE_AT_LAST)
+def test_words_for_false(name: str) -> None:
+    """A word that others take for true is told; `false` and every word for true are not."""
+    variable = f"INPUT_{name.upper()}"
+    for text in ("no", "OFF", "0"):
+        (note,) = remarked({variable: text})
+        assert f"`{name}` is {text!r}" in note
+    for text in ("false", "False", "true", "yes", "1", ""):
+        assert remarked({variable: text}) == []
