@@ -1,0 +1,1 @@
+"""Publishing to Artifact Registry: the whole line, in a world that plays Google."""
