@@ -246,6 +246,11 @@ class _Sign(NamedTuple):
     tip: str
 
 
+_UNKNOWN = (
+    "Google does not know the provider",
+    "Check the number of the project and the names of pool and provider; it may be disabled or deleted.",
+)
+
 _STS = (
     _Sign(
         "",
@@ -278,12 +283,8 @@ _STS = (
         "The ID token is too old",
         "Run the job again. On a runner of your own check its clock: ID tokens live five minutes.",
     ),
-    _Sign(
-        "invalid_target",
-        "",
-        "Google does not know the provider",
-        "Check the number of the project and the names of pool and provider; it may be disabled or deleted.",
-    ),
+    _Sign("invalid_target", "", *_UNKNOWN),
+    _Sign("invalid_request", '"audience"', *_UNKNOWN),
     _Sign("", "", "Google does not take the job's identity", "Compare the provider with what the job claims, below."),
 )
 """The first that fits is used."""

@@ -49,6 +49,14 @@ def user_and_password(context: Context) -> Credential | None:
 def doubts(context: Context) -> Iterator[Note]:
     """Yield what is odd about the credential, though it may yet be right."""
     index = context.index
+    used = "`password`" if context.password else "`user: anonymous`" if context.user == ANONYMOUS else ""
+    if used and (given := context.inputs.google):
+        yield Note(
+            "warning",
+            "A Google input is not used",
+            f"{used} is given, and goes before `{'`, `'.join(given)}`.",
+            tip=f"Remove {used} to publish without a stored secret, or the Google inputs.",
+        )
     if not context.password:
         return
     if index.tokens and not context.password.startswith(index.tokens):
@@ -64,11 +72,4 @@ def doubts(context: Context) -> Iterator[Note]:
             "This is not the user name for Artifact Registry",
             "`user` is '__token__', which gets 401 there even with a good token.",
             tip="Leave `user` out: it is `oauth2accesstoken`, and `password` an access token.",
-        )
-    if given := context.inputs.google:
-        yield Note(
-            "warning",
-            "A Google input is not used",
-            f"`password` is given, and goes before `{'`, `'.join(given)}`.",
-            tip="Remove `password` to publish without a stored secret, or the Google inputs.",
         )
