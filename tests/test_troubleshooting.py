@@ -137,15 +137,28 @@ def titles(source: str) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node.func) == "documented":
             given = {keyword.arg: keyword.value for keyword in node.keywords}
-            first = given.get("heading") or (node.args[0] if node.args else given.get("title"))
+            args = list(_spread(node.args, tree))
+            first = given.get("heading") or (args[0] if args else given.get("title"))
             if isinstance(first, ast.Constant) and first.value is None:
-                first = node.args[0]
+                first = args[0]
             found |= _texts(first, tree)
     return found
 
 
 def _name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _spread(args: Iterable[ast.expr], tree: ast.Module) -> Iterator[ast.expr]:
+    """Give the arguments of a call, those of a tuple of this module one by one, as in `documented(*_UNKNOWN)`."""
+    for arg in args:
+        tuples = [
+            each.value.elts
+            for each in tree.body
+            if isinstance(arg, ast.Starred) and isinstance(each, ast.Assign) and isinstance(each.value, ast.Tuple)
+            if _name(each.targets[0]) == _name(arg.value)
+        ]
+        yield from tuples[0] if tuples else [arg]
 
 
 def _texts(node: ast.expr | None, tree: ast.Module) -> set[str]:
@@ -175,8 +188,8 @@ def _fields(field: str, tree: ast.Module) -> Iterator[str]:
             for call in ast.walk(tree):
                 if isinstance(call, ast.Call) and _name(call.func) == kind.name:
                     given = {keyword.arg: keyword.value for keyword in call.keywords}
-                    place = names.index(field)
-                    yield from _texts(call.args[place] if place < len(call.args) else given.get(field), tree)
+                    args, place = list(_spread(call.args, tree)), names.index(field)
+                    yield from _texts(args[place] if place < len(args) else given.get(field), tree)
 
 
 def _unpacked(variable: str, tree: ast.Module) -> Iterator[str]:
@@ -219,6 +232,7 @@ def all_titles() -> set[str]:
             'class S:\n  a: str\n  title: str\nT = (S("x", "One"), S("y", title="Two"))\ndocumented(s.title, "", "")',
             None,
         ),
+        ('T = ("One", "a")\ndocumented(*T)\nclass S:\n  a: str\n  title: str\nS("", "Two")\ndocumented(s.title)', None),
         ('title = "One" if a else "Two"\ndocumented(title, "", "")', None),
     ],
 )
@@ -228,7 +242,13 @@ def test_titles_are_found(source: str, expected: set[str] | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ['documented(f"{a} is bad", "", "")', 'documented(title, "", "")', 'documented(a.title, "", "")']
+    "source",
+    [
+        'documented(f"{a} is bad", "", "")',
+        'documented(title, "", "")',
+        'documented(a.title, "", "")',
+        "documented(*gone)",
+    ],
 )
 def test_titles_that_cannot_be_read(source: str) -> None:
     """A title that is not known before the program runs is told, not passed over."""
