@@ -10,17 +10,18 @@ import importlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entrypoint.attestations import given
+from entrypoint.attestations import given, policy
 from entrypoint.attestations.policy import NONE, Decision, decide, shortcoming
 from entrypoint.credentials import Context, ambient, github
 from entrypoint.distribution import Attested, Collection, Distribution
 from entrypoint.errors import InputError, Note, PublishError
-from entrypoint.threads import side_by_side
+from entrypoint.threads import both, side_by_side
 
 if TYPE_CHECKING:
     from entrypoint.attestations.signing import Signed, Sigstore
@@ -47,20 +48,38 @@ class Attesting:
         """Attest all files, or none. Raises `PublishError` where attestations are required and cannot be had."""
         if not (self.decision.sign and distributions):
             return {}, []
+        over = threading.Event()
+        notes: list[Note] = []
         try:
-            (sigstore,) = side_by_side(lambda _: self._sigstore(), [None], 1)
-            answers = side_by_side(partial(self._of, sigstore), distributions, SIGNERS)
+            answers, _ = both(lambda: self._all(distributions, over, notes), lambda: _in_time(over))
         except PublishError as error:
-            return {}, [shortcoming(self.decision, error)]
-        notes = [*sigstore.notes, *(note for _, said in answers for note in said)]
-        return {each.found.path: attested for each, (attested, _) in zip(distributions, answers, strict=True)}, notes
+            return {}, [*notes, shortcoming(self.decision, error)]
+        except Exception as error:  # noqa: BLE001 - whatever it is, no release fails for it unless that is asked for
+            return {}, [*notes, shortcoming(self.decision, policy.broken(error))]
+        finally:
+            over.set()
+        attested = {each.found.path: one for each, (one, _) in zip(distributions, answers, strict=True)}
+        self._say(list(attested.values()))
+        return attested, [*notes, *(note for _, said in answers for note in said)]
 
-    def _sigstore(self) -> Sigstore:
-        from entrypoint.attestations.signing import Sigstore  # noqa: PLC0415 - a third of a second: see `choose`
+    def _all(
+        self, distributions: Sequence[Distribution], over: threading.Event, notes: list[Note]
+    ) -> list[tuple[Attested, list[Note]]]:
+        from entrypoint.attestations.signing import Sigstore  # noqa: PLC0415 - half a second: see `choose`
 
         if self.id_token is None:
             raise AssertionError  # nobody decides to sign without
-        return Sigstore(self.context.exchange, self.id_token, self.trust_config)
+        sigstore = Sigstore(self.context.exchange, self.id_token, self.trust_config, over)
+        try:
+            return side_by_side(partial(self._of, sigstore), distributions, SIGNERS)
+        finally:
+            notes += sigstore.notes
+            over.set()
+
+    def _say(self, attested: Sequence[Attested]) -> None:
+        first, *more = [log for each in attested for log in each.logs]
+        files = "1 file" if len(attested) == 1 else f"{len(attested)} files"
+        self.context.exchange.say(f"Attested: {files}, log {first}{f' and {len(more)} more' if more else ''}.")
 
     def _of(self, sigstore: Sigstore, distribution: Distribution) -> tuple[Attested, list[Note]]:
         """Take what lies beside a file and is right, and sign what is missing."""
@@ -84,24 +103,41 @@ class Attesting:
         return Attested(text, logs, frozenset(each.signature for each in all_of_it)), notes
 
 
-def choose(context: Context, collection: Collection, *, publisher: bool) -> Attesting:
-    """Decide by index, credential and job; `publisher`: whether we sign in as a trusted publisher."""
+def choose(context: Context, collection: Collection, *, publisher: bool | None) -> Attesting:
+    """Decide by index, credential and job.
+
+    `publisher`: whether we sign in as a trusted publisher; `None`: nobody knows, for there is no credential.
+    """
     inputs = context.inputs
     if inputs.sigstore_trust_config is None and inputs.attestations == "true":
         return Attesting(context)  # the public instance comes next
+    if publisher is None:
+        return Attesting(context)
     beside, orphans = given.paired(collection.attestations, collection.found)
     id_token = _identity(context)
     try:
-        text = _trust_config(inputs.sigstore_trust_config, context.around.workspace)
+        named = None if inputs.attestations == "false" else inputs.sigstore_trust_config
+        text = _trust_config(named, context.around.workspace)
         decision = decide(context.index, inputs.attestations, publisher=publisher, identity=id_token is not None)
     except PublishError as error:
         return Attesting(context, refusal=error)
     if decision.sign and not inputs.dry_run:
         # While files are read, import what signs them.
-        threading.Thread(target=importlib.import_module, args=("entrypoint.attestations.signing",), daemon=True).start()
+        threading.Thread(target=_imported, daemon=True).start()
     unused = [] if decision.sign else [path for paths in beside.values() for path in paths]
     notes = (*filter(None, [decision.note]), *given.remarks(orphans, unused))
     return Attesting(context, decision, None, notes, beside, text, id_token)
+
+
+def _imported() -> None:
+    with suppress(Exception):  # it is imported again where it is used
+        importlib.import_module("entrypoint.attestations.signing")
+
+
+def _in_time(over: threading.Event) -> None:
+    """Wait until signing is over. Raises `Unavailable` if that takes too long, whatever it is that hangs."""
+    if not over.wait(policy.SECONDS):
+        raise policy.too_long()
 
 
 def _identity(context: Context) -> Callable[[str], str] | None:

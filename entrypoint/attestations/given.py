@@ -5,6 +5,7 @@ Each holds one PEP 740 object, not a Sigstore bundle. They are never written, an
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def paired(files: Iterable[Path], found: Sequence[Found]) -> tuple[dict[Path, li
     pairs: dict[Path, list[Path]] = {}
     orphans = []
     for file in files:
-        owner = file.with_name(file.name.removesuffix(SUFFIX).rpartition(".")[0])
+        owner = file.parent / file.name.removesuffix(SUFFIX).rpartition(".")[0]
         if owner in names:
             pairs.setdefault(owner, []).append(file)
         else:
@@ -48,7 +49,10 @@ def remarks(orphans: Sequence[Path], unused: Sequence[Path]) -> Iterator[Note]:
 def text(path: Path) -> str:
     """Read an attestation. Raises `DistributionError` when it cannot be one."""
     try:
-        if path.stat().st_size > LIMIT:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DistributionError("", "it is no file.", "")
+        if status.st_size > LIMIT:
             raise DistributionError("", f"it is longer than {LIMIT // 2**20} MiB.", "")
         return path.read_bytes().decode()
     except OSError as error:

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from entrypoint.credentials.problems import documented
-from entrypoint.errors import Note, PublishError
+from entrypoint.errors import Note, PublishError, Unavailable
 from entrypoint.index import Index
 
 Mode = Literal["true", "required", "false"]
+
+SECONDS = 300.0
+"""Seconds in which everything is signed, or not."""
+
+NOT_LATER = (
+    "None can be added to a file once it is published. To stop instead, write `attestations: required`; the next run "
+    "signs then."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ def decide(index: Index, mode: Mode, *, publisher: bool, identity: bool) -> Deci
     if index.attestations:
         error = documented(
             "No attestations: this is no trusted publisher",
-            f"{index.title} takes attestations from trusted publishers only, and this run signs in with a token.",
+            f"{index.title} takes attestations from trusted publishers only, and this run does not sign in as one.",
             "Publish as a trusted publisher (docs/pypi.md), or write `attestations: false`.",
         )
         return Decision(note=shortcoming(Decision(required=required), error))
@@ -65,4 +73,23 @@ def shortcoming(decision: Decision, error: PublishError) -> Note:
     if decision.required:
         raise error
     detail = f"{error.detail} The release goes on without attestations."
-    return Note("warning", error.title, detail, tip=error.tip, block=error.block, links=error.links)
+    tip = NOT_LATER if isinstance(error, Unavailable) else error.tip  # that of an outage is to run the job again
+    return Note("warning", error.title, detail, tip=tip, block=error.block, links=error.links)
+
+
+def too_long(seen: str = "") -> Unavailable:
+    """Say that the time is over in which everything should have been signed."""
+    return Unavailable(
+        "Signing takes too long",
+        f"Not everything was signed within {SECONDS:.0f} s.{seen}",
+        "See https://status.sigstore.dev, and run the job again.",
+    )
+
+
+def broken(error: Exception) -> PublishError:
+    """Say that signing failed in a way that nobody thought of."""
+    return documented(
+        "Signing failed",
+        f"Something is wrong in this program, or in what it was installed with ({type(error).__name__}).",
+        "Please report it. `attestations: false` publishes without.",
+    )

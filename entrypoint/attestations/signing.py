@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -30,12 +30,12 @@ from pypi_attestations import (
     Distribution as Subject,
 )
 from requests.adapters import BaseAdapter
-from sigstore._internal.fulcio.client import FulcioClient
+from sigstore._internal.fulcio.client import ExpiredCertificate, FulcioClient
 from sigstore._internal.rekor.client import RekorClient
 from sigstore._utils import read_embedded
 from sigstore.dsse import Envelope
 from sigstore.models import ClientTrustConfig
-from sigstore.oidc import IdentityToken
+from sigstore.oidc import ExpiredIdentity, IdentityError, IdentityToken
 from sigstore.sign import Signer, SigningContext
 from sigstore.verify import Verifier
 from sigstore_models.trustroot import v1 as trustroot
@@ -43,29 +43,31 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
+from entrypoint.attestations import policy
 from entrypoint.credentials import publisher
 from entrypoint.credentials.exchange import Exchange, Question, Reply, quoted
 from entrypoint.credentials.github import claims as claims_of
 from entrypoint.credentials.github import file_of
 from entrypoint.credentials.problems import documented
 from entrypoint.distribution import Distribution
-from entrypoint.errors import CredentialError, Note, PublishError, Unavailable
+from entrypoint.errors import CredentialError, Note, PublishError
 
 AUDIENCE = "sigstore"
 
-REPOSITORY = "https://tuf-repo-cdn.sigstore.dev"
+PUBLIC = "https://tuf-repo-cdn.sigstore.dev"
 """Where the public instance tells whom to trust (TUF)."""
 
+PUBLIC_DOMAIN = ".sigstore.dev"
 PUBLIC_LOG = "https://search.sigstore.dev/?logIndex="
 
-ALL = 300.0
-"""Seconds in which everything is signed, or not."""
-
 LEFT = 60.0
-"""Seconds that a certificate should have left when a signature is made with it."""
+"""Seconds that a certificate should have left when a signature is made with it, and an ID token when it is shown."""
 
 AGAIN = 2
 """Times that a file is signed anew, because the log had the same entry or the certificate expired meanwhile."""
+
+for _library in ("sigstore", "pypi_attestations", "tuf", "securesystemslib"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())  # or their warnings would be on standard error
 
 A = TypeVar("A")
 
@@ -84,35 +86,54 @@ class Signed:
     """Base64."""
 
 
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """Where an instance of Sigstore tells whom to trust (TUF)."""
+
+    url: str = PUBLIC
+    root: bytes = read_embedded("root.json", PUBLIC)
+    """Whom to trust about it, as `root.json`."""
+
+
 class Sigstore:
     """One instance of Sigstore, and who we are to it."""
 
     publish = AttestationType.PYPI_PUBLISH_V1.value
     """Predicate type of the attestation that is made here."""
 
-    def __init__(self, exchange: Exchange, id_token: Callable[[str], str], trust_config: str | None) -> None:
-        """Find out whom to trust and who we are.
+    def __init__(
+        self,
+        exchange: Exchange,
+        id_token: Callable[[str], str],
+        trust_config: str | None,
+        over: threading.Event | None = None,
+        repository: Repository | None = None,
+    ) -> None:
+        """Find out whom to trust and who we are; nothing is signed, and nobody certifies anything yet.
 
-        `trust_config` is the text of a `ClientTrustConfig`; without one the public instance is meant.
-        Raises `PublishError`.
+        `trust_config` is the text of a `ClientTrustConfig`; without one the public instance is meant, whose
+        `repository` is asked. When `over` is set, nothing more is asked. Raises `PublishError`.
         """
         self.notes: list[Note] = []
         self._id_token = id_token
-        self._wire = _Wire(exchange)
-        self._public = trust_config is None
+        self._clock = exchange.patience.clock
+        self._wire = _Wire(exchange, over or threading.Event())
+        self._public = False
+        """Whether the log is the public one."""
         self._log = ""
         """URL of an entry of the log, but for its number."""
         self._lock = threading.Lock()
-        self._trust = self._guarded(lambda: self._trusted(trust_config))
-        self._context = self._guarded(self._signing_context)
-        token = id_token(AUDIENCE)
-        self._claims = claims_of(token)
+        self._signer: Signer | None = None
+        self._failure: PublishError | None = None
+        """Why there is no certificate."""
+        self._trust = _configured(lambda: self._trusted(trust_config, repository or Repository()))
+        self._context = _configured(self._signing_context)
+        self._verifier = _configured(lambda: Verifier(trusted_root=self._trust.trusted_root))
+        self._token = id_token(AUDIENCE)
+        self._claims = claims_of(self._token)
         self._policy = _publisher(self._claims)._as_policy()  # noqa: SLF001 - nothing public says it
         if publisher.reusable(self._claims):
             raise _reusable(self._claims)
-        self.notes += _told(self._claims)
-        self._verifier = Verifier(trusted_root=self._trust.trusted_root)
-        self._signer = self._with_certificate(token)
 
     def signed(self, distribution: Distribution) -> Signed:
         """Sign a file and verify the result as PyPI does. Raises `PublishError`."""
@@ -120,12 +141,14 @@ class Sigstore:
         for left in range(AGAIN, -1, -1):
             signer = self._current()
             try:
-                attestation = self._guarded(lambda: Attestation.sign(signer, subject))  # noqa: B023 - called at once
-            except _AgainError:
+                return self._verified(self._guarded(lambda: Attestation.sign(signer, subject)), subject)  # noqa: B023 - called at once
+            except _AgainError as again:
                 if not left:
+                    raise again.error from again
+            except CredentialError:
+                if not left or self._lasts(signer):
                     raise
-                continue
-            return self._verified(attestation, subject)
+                # The certificate expired while the log was asked: what is in the log now proves nothing.
         raise AssertionError  # the loop returns or raises
 
     def checked(self, text: str, distribution: Distribution) -> Signed:
@@ -157,38 +180,31 @@ class Sigstore:
         index = quoted(str(entry.get("logIndex", entry.get("log_index", ""))))
         return f"{self._log}{index}"
 
-    def _trusted(self, text: str | None) -> ClientTrustConfig:
+    def _trusted(self, text: str | None, repository: Repository) -> ClientTrustConfig:
         if text is not None:
             config = ClientTrustConfig.from_json(text)
         else:
             try:
-                config = self._updated()
+                config = self._updated(repository)
             except Exception as error:  # noqa: BLE001 - TUF raises what it likes; the copy that came along is good too
-                why = f"{REPOSITORY} could not be read ({type(error).__name__})"
-                self.notes.append(
-                    Note(
-                        "notice",
-                        "Sigstore's keys are those that came along",
-                        f"{why}: the copy that was shipped with this program is used.",
-                    )
-                )
+                self.notes.append(_came_along(repository.url, error))
                 config = _embedded()
         config.force_tlog_version = 1
         return config
 
-    def _updated(self) -> ClientTrustConfig:
+    def _updated(self, repository: Repository) -> ClientTrustConfig:
         """Ask the public instance whom to trust (TUF), and keep nothing: a home need not be writable."""
         with tempfile.TemporaryDirectory(prefix="sigstore-") as folder:
             updater = Updater(
                 metadata_dir=folder,
-                metadata_base_url=REPOSITORY,
-                target_base_url=f"{REPOSITORY}/targets/",
+                metadata_base_url=repository.url,
+                target_base_url=f"{repository.url}/targets/",
                 target_dir=folder,
                 fetcher=_Fetcher(self._wire),
-                bootstrap=read_embedded("root.json", REPOSITORY),
+                bootstrap=repository.root,
             )
             updater.refresh()
-            return _config(*(_target(updater, name) for name in ("trusted_root.json", "signing_config.v0.2.json")))
+            return _config(*(_target(updater, name) for name in _TARGETS))
 
     def _signing_context(self) -> SigningContext:
         """Put together what signs: one certificate authority, one log, no timestamps."""
@@ -199,58 +215,107 @@ class Sigstore:
         session.mount("http://", _Adapter(self._wire))
         fulcio = FulcioClient(services.get_fulcio().url)
         fulcio.session = session
-        log = next(each for each in services.get_tlogs() if isinstance(each, RekorClient))
-        self._log = PUBLIC_LOG if self._public else f"{log.url}/log/entries?logIndex="
-        rekor = _Rekor(log.url.removesuffix("/api/v1"), session)
+        (log, *_) = (each for each in services.get_tlogs() if isinstance(each, RekorClient))
+        rekor = _Rekor(log.url.removesuffix("/api/v1").rstrip("/"), session)
+        self._public = f".{urlsplit(rekor.url).hostname}".endswith(PUBLIC_DOMAIN)
+        self._log = PUBLIC_LOG if self._public else f"{rekor.url}/log/entries?logIndex="
         return SigningContext(fulcio=fulcio, rekor=rekor, trusted_root=self._trust.trusted_root, tsa_clients=[])
 
     def _current(self) -> Signer:
-        """Give a signer whose certificate is good for one more signature."""
+        """Give a signer whose certificate is good for one more signature; the first one asks for it."""
         with self._lock:
-            if not _lasts(self._signer):
-                self._signer = self._with_certificate(self._id_token(AUDIENCE))
+            if self._failure:
+                raise self._failure
+            try:
+                if not (self._signer and self._lasts(self._signer)):
+                    self._signer = self._with_certificate(first=self._signer is None)
+            except PublishError as error:
+                self._failure = error
+                raise
             return self._signer
 
-    def _with_certificate(self, token: str) -> Signer:
-        return self._guarded(lambda: Signer(IdentityToken(token), self._context))
+    def _with_certificate(self, *, first: bool) -> Signer:
+        """Have a new key certified, with an ID token that is good until the answer comes; or else with another one."""
+        if first and self._public:
+            self.notes += _told(self._claims)
+        for left in (1, 0):
+            if not (first and self._good(self._token)):
+                self._token = self._id_token(AUDIENCE)
+            first = False
+            try:
+                return self._guarded(lambda: Signer(IdentityToken(self._token), self._context))
+            except _AgainError as again:
+                if not left:
+                    raise again.error from again
+            except CredentialError:
+                if not left or self._good(self._token):
+                    raise
+        raise AssertionError  # the loop returns or raises
+
+    def _lasts(self, signer: Signer) -> bool:
+        """Tell whether the certificate of a signer is good for a while."""
+        try:
+            certificate = signer._signing_cert()  # noqa: SLF001 - the one that is cached; it raises when that has expired
+        except ExpiredCertificate:
+            return False
+        return self._ample(certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp())
+
+    def _good(self, token: str) -> bool:
+        claims = claims_of(token)
+        try:
+            return self._ample(float(claims["iat"]), float(claims["exp"]))
+        except (KeyError, ValueError):
+            return True  # whoever reads it will say
+
+    def _ample(self, begin: float, end: float) -> bool:
+        return end - self._clock.now().timestamp() > min(LEFT, (end - begin) / 2)
 
     def _guarded(self, work: Callable[[], A]) -> A:
-        """Do what the libraries do, and tell what goes wrong by what was seen on the wire: their texts hold answers."""
+        """Do what the libraries do, and tell what goes wrong by what was seen on the wire: their texts hold answers.
+
+        Raises `PublishError`, and `_AgainError` where another try may help.
+        """
         self._wire.seen.reply = None
         try:
             return work()
         except PublishError:
             raise
-        except sigstore.errors.Error as error:
-            raise documented(
-                "Sigstore's configuration is not usable",
-                f"{quoted(str(error)) or type(error).__name__}.",
-                "PEP 740 needs a log of Rekor's version 1. Check `sigstore-trust-config`, or leave it out.",
-            ) from error
         except Exception as error:
             raise self._refused(error) from error
 
-    def _refused(self, error: Exception) -> PublishError:
-        reply = self._wire.seen.reply
-        expired = any("Expired" in type(each).__name__ for each in (error, error.__context__) if each)
-        if expired or (reply and reply.status == 409):  # noqa: PLR2004 - Conflict: the log has this very entry
-            return _AgainError("Signing has to be repeated", f"{type(error).__name__}.", "Run the job again.")
-        if reply is None or reply.status < 300:  # noqa: PLR2004 - redirections begin here
-            return documented(
-                "Signing failed",
-                f"What Sigstore answered cannot be used ({type(error).__name__}).",
-                "Run the job again. If it stays so, see https://status.sigstore.dev or write `attestations: false`.",
+    def _refused(self, error: Exception) -> Exception:
+        reply, host = self._wire.seen.reply, self._wire.seen.host
+        if isinstance(error, _EXPIRED) or isinstance(error.__context__, _EXPIRED):
+            return _AgainError(
+                "The job's ID token or its certificate was not valid when it was to be used. Is the clock of this "
+                "machine right?"
             )
-        said = reply.text("message")
+        if reply is not None and reply.status == 409:  # noqa: PLR2004 - Conflict: the log has this very entry
+            return _AgainError(f"{host} says again and again that it has this very entry.")
+        if reply is None or reply.status < 300:  # noqa: PLR2004 - redirections begin here
+            said = f": {quoted(str(error))}" if isinstance(error, sigstore.errors.Error) else ""
+            return _AgainError(f"What {host or 'Sigstore'} answered cannot be used ({type(error).__name__}{said}).")
+        said = quoted(reply.text("message"))
         return documented(
             "Sigstore refuses to sign",
-            f"{self._wire.seen.host} answered {reply.status}{f': {quoted(said)}' if said else ''}.",
+            f"{host} answered {reply.status}{f': {said}' if said else ''}.",
             "See https://status.sigstore.dev, or write `attestations: false` to publish without.",
         )
 
 
-class _AgainError(Unavailable):
-    """Once more may help."""
+_EXPIRED = (ExpiredCertificate, ExpiredIdentity, IdentityError)
+
+
+class _AgainError(Exception):
+    """Once more may help; the error is what it means if it does not."""
+
+    def __init__(self, seen: str) -> None:
+        super().__init__(seen)
+        self.error = documented(
+            "Signing failed",
+            seen,
+            "Run the job again. If it stays so, see https://status.sigstore.dev or write `attestations: false`.",
+        )
 
 
 class _Seen(threading.local):
@@ -263,26 +328,35 @@ class _Seen(threading.local):
 class _Wire:
     """What the libraries send through: our client, with its proxies, certificates, time-outs and second tries."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, exchange: Exchange, over: threading.Event) -> None:
+        self._over = over
+        self._clock = exchange.patience.clock
+        self._ends = self._clock.seconds() + policy.SECONDS
+        bounded = replace(self._clock, sleep=self._sleep)
+        self._exchange = replace(exchange, patience=replace(exchange.patience, clock=bounded))
         self.seen = _Seen()
-        self._ends = exchange.patience.clock.seconds() + ALL
 
     def ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
-        """Ask a service of Sigstore's."""
-        if self._exchange.patience.clock.seconds() > self._ends:
-            raise Unavailable(
-                "Signing takes too long",
-                f"Not everything was signed within {ALL:.0f} s.",
-                "See https://status.sigstore.dev, or write `attestations: false` to publish without.",
-            )
+        """Ask a service of Sigstore's, as long as there is time."""
         kept = {name: value for name, value in headers.items() if name.lower() in _HEADERS}
         question = Question(method, url, kept, content=body)
         self.seen.host = urlsplit(url).hostname or ""
         self.seen.reply = None
-        self.seen.reply = self._exchange.ask("Sigstore", lambda: question)
+        self.seen.reply = self._exchange.ask("Sigstore", lambda: self._in_time(question))
         return self.seen.reply
 
+    def _in_time(self, question: Question, seconds: float = 0.0) -> Question:
+        """Raise `Unavailable` if it is too late, or will be in so many seconds."""
+        if self._over.is_set() or self._clock.seconds() + seconds > self._ends:
+            raise policy.too_long(f" {self.seen.host} was asked last.")
+        return question
+
+    def _sleep(self, seconds: float) -> None:
+        self._in_time(_NONE, seconds)
+        self._clock.sleep(seconds)
+
+
+_NONE = Question("", "")
 
 _HEADERS = {"accept", "authorization", "content-type"}
 """Headers of theirs that are sent. Ours are the user agent, and that nothing is to be compressed."""
@@ -346,9 +420,11 @@ def _target(updater: Updater, name: str) -> str:
         return file.read()
 
 
+_TARGETS = ("trusted_root.json", "signing_config.v0.2.json")
+
+
 def _embedded() -> ClientTrustConfig:
-    names = ("trusted_root.json", "signing_config.v0.2.json")
-    return _config(*(read_embedded(name, REPOSITORY).decode() for name in names))
+    return _config(*(read_embedded(name, PUBLIC).decode() for name in _TARGETS))
 
 
 def _config(root: str, services: str) -> ClientTrustConfig:
@@ -361,14 +437,17 @@ def _config(root: str, services: str) -> ClientTrustConfig:
     )
 
 
-def _lasts(signer: Signer) -> bool:
-    """Tell whether the certificate of a signer is good for a while."""
+def _configured(work: Callable[[], A]) -> A:
+    """Read a configuration; what the libraries raise about it is its fault."""
     try:
-        certificate = signer._signing_cert()  # noqa: SLF001 - the one that is cached; it raises when that has expired
-    except Exception:  # noqa: BLE001 - of a private module
-        return False
-    life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
-    return certificate.not_valid_after_utc - datetime.now(UTC) > min(timedelta(seconds=LEFT), life / 2)
+        return work()
+    except Exception as error:
+        said = f"{type(error).__name__}: {quoted(str(error))}"
+        raise documented(
+            "Sigstore's configuration is not usable",
+            f"{said.rstrip('.')}.",
+            "PEP 740 needs a log of Rekor's version 1. Check `sigstore-trust-config`, or leave it out.",
+        ) from error
 
 
 def _publisher(claims: Mapping[str, str]) -> GitHubPublisher | GitLabPublisher | GooglePublisher:
@@ -384,6 +463,15 @@ def _publisher(claims: Mapping[str, str]) -> GitHubPublisher | GitLabPublisher |
         "No attestations: the job's identity is of another kind",
         f"Its ID token comes from {quoted(claims.get('iss', 'nobody'))}.",
         "Indexes verify attestations of GitHub, GitLab and Google. Write `attestations: false`.",
+    )
+
+
+def _came_along(url: str, error: Exception) -> Note:
+    return Note(
+        "notice",
+        "Sigstore's keys are those that came along",
+        f"{urlsplit(url).hostname} could not be read ({type(error).__name__}): the copy that was shipped with this "
+        "program is used.",
     )
 
 
