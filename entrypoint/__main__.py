@@ -96,9 +96,9 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
         exchange = Exchange(http, patience, inputs.timeout, runner.mask, runner.log)
         around = Surroundings(outside.environ, runner.workspace, tuple(collection.projects), ledger.notes.append)
         context = Context.of(located, inputs, around, exchange)
-        credential, refusal = _credential(context, ledger)
+        credential, refusal, publisher = _credential(context, ledger)
         with closing(credential):
-            attesting = attestations.choose(context, collection, publisher=credential.publisher)
+            attesting = attestations.choose(context, collection, publisher=publisher)
             ledger.notes += attesting.notes
             refusals = tuple(filter(None, (refusal, None if refusal else attesting.refusal)))
             stock = Stock(located.index, http, credential if credential.reads else None, patience)
@@ -154,18 +154,19 @@ def _located(inputs: Inputs, runner: Runner) -> Located:
     return located
 
 
-def _credential(context: Context, ledger: Ledger) -> tuple[Credential, PublishError | None]:
-    """Find the credential, or say why there is none; a dry run goes on without."""
+def _credential(context: Context, ledger: Ledger) -> tuple[Credential, PublishError | None, bool | None]:
+    """Find the credential, or say why there is none; a dry run goes on without. And whether it is a publisher's."""
     ledger.notes += static.doubts(context)
     try:
-        return credentials.resolve(context, providers.in_order()), None
+        credential = credentials.resolve(context, providers.in_order())
     except CredentialError as error:
         if not context.inputs.dry_run:
-            return credentials.nobody(context, "none"), error
+            return credentials.nobody(context, "none"), error, None
         detail = f"{error.detail} Publishing would stop here."
         note = Note("warning", error.title, detail, tip=error.tip, block=error.block, links=error.links)
         ledger.notes.append(note)
-        return credentials.nobody(context, "none: this is a dry run"), None
+        return credentials.nobody(context, "none: this is a dry run"), None, None
+    return credential, None, credential.publisher
 
 
 def _inventory(

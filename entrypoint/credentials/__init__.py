@@ -240,7 +240,7 @@ def nobody(context: Context, source: str) -> Credential:
 
 def urls(inputs: Inputs, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Give a URL that identity services are asked at whatever the index, if any are."""
-    asked = inputs.google or inputs.trusted_publishing == "always"
+    asked = inputs.google or inputs.trusted_publishing == "always" or inputs.attestations == "required"
     return (environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", "https://"),) if asked else ()
 
 
