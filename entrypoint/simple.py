@@ -191,10 +191,12 @@ def signatures(http: httpx.Client, file: RemoteFile) -> frozenset[str] | None:
             if response.status_code != httpx.codes.OK:
                 return None
             bundles = json.loads(_body(response))["attestation_bundles"]
-            return frozenset(str(each["envelope"]["signature"]) for one in bundles for each in one["attestations"])
+            return frozenset(
+                "".join(each["envelope"]["signature"].split()) for one in bundles for each in one["attestations"]
+            )
         finally:
             response.close()
-    except (httpx.TransportError, PublishError, ValueError, LookupError, TypeError, RecursionError):
+    except (httpx.TransportError, PublishError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -281,10 +281,18 @@ def _said(ledger: Ledger) -> Iterator[Remark]:
             yield _of(error, path)
         elif outcome.state == "skipped":
             yield _new("warning", LEFT_ALONE, outcome.reason or "", LEFT_ALONE_TIP, path)
-        if outcome.unattested:
-            yield _new("warning", "Published without attestations", outcome.unattested, UNATTESTED_TIP, path)
+    yield from _unattested([outcome for outcome in ledger.outcomes.values() if outcome.unattested])
     for note in ledger.notes:
         yield _new(note.level, note.title, note.whole, note.tip, note.path, note.rule, note.block, note.links)
+
+
+def _unattested(outcomes: Sequence[Outcome]) -> Iterator[Remark]:
+    """Say once for all files that are published without their attestations why that is."""
+    if outcomes:
+        names = [each.distribution.found.filename for each in outcomes]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        detail = f"{outcomes[0].unattested} {names[0]}{more} went without."
+        yield _new("warning", "Published without attestations", detail, UNATTESTED_TIP)
 
 
 def _of(error: PublishError, path: str | None) -> Remark:
@@ -335,4 +343,5 @@ def progress(outcome: Outcome) -> str:
         return f"  not attempted  {filename}"
     answer = f", status {outcome.status}" if outcome.status else ""
     why = outcome.error.detail if outcome.error else outcome.reason
-    return f"  {outcome.state}  {filename}  ({outcome.seconds:.1f} s{answer}){f': {why}' if why else ''}"
+    without = ", without attestations" if outcome.unattested else ""
+    return f"  {outcome.state}  {filename}  ({outcome.seconds:.1f} s{answer}{without}){f': {why}' if why else ''}"

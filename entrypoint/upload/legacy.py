@@ -94,7 +94,8 @@ class Api:
         if self.required or self.index.verdict(said.status, said.said) is not Verdict.UNATTESTED:
             return False
         self.attested.clear()
-        self.unattested = f"{self.index.title} refused the attestations: {said.reason}"
+        said_so = f": {said.reason.rstrip('.')}" if said.reason else ""
+        self.unattested = f"{self.index.title} refused the attestations{said_so}."
         return True
 
 
@@ -117,7 +118,7 @@ class Session:
                     continue
                 if renewed or not self._renewed(response, said):
                     attempt = self._judged(distribution, response, said, answers)
-                    return replace(attempt, attested=attested, unattested=self.api.unattested)
+                    return replace(attempt, attested=attested, unattested="" if attested else self.api.unattested)
                 renewed = True
         except httpx.TransportError as error:
             lost = failure(error, self.api.index.upload_url)
@@ -130,6 +131,7 @@ class Session:
                 unsure=unsure,
                 requests=answers + 1,
                 attested=attested,
+                unattested="" if attested else self.api.unattested,
             )
         except (DistributionError, OSError) as error:
             return Attempt(Verdict.REFUSED, _unreadable(error), requests=answers + 1)
