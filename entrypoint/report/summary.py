@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from entrypoint.plan import bytes_shown
@@ -12,6 +13,8 @@ from entrypoint.runner import markdown, markdown_block, markdown_code, shortened
 BUDGET = 900_000
 """Bytes. GitHub drops a summary of more than 1 MiB whole (actions/runner, 2026-08)."""
 LINKS = 50
+UNFOLDED = 5
+"""Attested files that are listed without being folded."""
 REMARKS = 50
 REASON = 300
 """UTF-16 units of a reason in the table; the report has it all."""
@@ -32,7 +35,7 @@ def summary(report: Report) -> str:
     """Write the summary: how it ended, release links, one table of all files, what to do."""
     sign = "❌" if report.exit_status else "✅"
     head = [f"### {sign} {markdown(headline(report))}", "", markdown(state_of_things(report)), ""]
-    tail = ["", *_remarks(report)]
+    tail = ["", *_attested(report.files), *_remarks(report)]
     budget = BUDGET - _bytes(head) - _bytes(links := list(_links(report))) - _bytes(tail)
     return "\n".join([*head, *links, *_table(report.files, budget), *tail, ""])
 
@@ -73,6 +76,26 @@ def _row(file: FileRecord) -> str:
         markdown(shortened(file["reason"] or "", REASON)),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _attested(files: list[FileRecord]) -> Iterator[str]:
+    """Yield where attestations are in their log, folded if there are many."""
+    attested = [file for file in files if file["attestations"]]
+    if not attested:
+        return
+    folded = len(attested) > UNFOLDED
+    total = "1 file" if len(attested) == 1 else f"{len(attested)} files"
+    yield f"<details><summary>Attested: {total}</summary>" if folded else f"Attested: {total}"
+    yield ""
+    for file in attested[:LINKS]:
+        yield f"- {markdown_code(file['filename'])}: {', '.join(map(_link, file['attestations']))}"
+    if len(attested) > LINKS:
+        yield f"- and {len(attested) - LINKS} more: `publish-report.json` has them all"
+    yield from ("", "</details>", "") if folded else ("",)
+
+
+def _link(url: str) -> str:
+    return f"<{url}>" if re.fullmatch(r"https?://[^\s<>]+", url) else markdown(url)
 
 
 def _remarks(report: Report) -> Iterator[str]:
