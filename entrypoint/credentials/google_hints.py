@@ -356,11 +356,11 @@ def _describe_provider(facts: Facts) -> str:
 
 
 def _place(index: Index) -> tuple[str, str, str]:
-    """Read location, project and repository out of an upload URL of Artifact Registry."""
+    """Read location, project and repository out of an upload URL: `pkg.dev` is not the only domain of such hosts."""
     parts = urlsplit(index.upload_url)
-    match = re.fullmatch(r"/([^/]+)/([^/]+)/?", parts.path)
-    location = (parts.hostname or "").partition("-python.")[0] if index.google else "LOCATION"
-    return (location, unquote(match[1]), match[2]) if index.google and match else (location, "PROJECT", "REPOSITORY")
+    location, mark, _ = (parts.hostname or "").partition("-python.")
+    match = re.fullmatch(r"/([^/]+)/([^/]+)/?", parts.path) if mark else None
+    return (location, unquote(match[1]), unquote(match[2])) if match else ("LOCATION", "PROJECT", "REPOSITORY")
 
 
 def _project_of(account: str) -> str:

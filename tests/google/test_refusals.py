@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.google.job import SDIST, WHEEL, Job
 from tests.line import Run
-from tests.peers.scripted import Answer, json_answer
+from tests.peers.scripted import Answer, Request, json_answer
+from tests.peers.world import running_world
 from tests.peers.world.github import COMPLETED, DENIED, NOT_JSON, PAGE
 from tests.peers.world.google_cloud import api_error, html_page, oauth_error
 
@@ -337,6 +339,42 @@ class TestRegistry:
         ours = job.publish(job.keyless | {"repository-url": url})
 
         assert "add-iam-policy-binding '$(reboot)' \\\n" in only(ours)["block"]
+
+    def test_a_project_of_a_domain(self, job: Job) -> None:
+        """A project of a domain has a colon, which a URL writes otherwise."""
+        url = "https://us-python.pkg.dev/octo.example%3Aproject/python/"
+        block = only(job.publish(job.keyless | {"repository-url": url}))["block"]
+
+        assert "  --project=octo.example:project --location=us \\\n" in block
+
+    @pytest.mark.parametrize(
+        ("url", "told"),
+        [
+            (
+                "https://u-eu-west9-python.pkg.other.example/octo/python/",
+                "repositories describe python \\\n  --project=octo --location=u-eu-west9 ",
+            ),
+            (
+                "https://python.example/octo/python/",
+                "repositories describe REPOSITORY \\\n  --project=PROJECT --location=LOCATION ",
+            ),
+        ],
+    )
+    def test_another_universe(self, tmp_path: Path, url: str, told: str) -> None:
+        """Hosts of other universes are read like Google's own; of any other nothing is known, and left open."""
+
+        class Closed:
+            hosts = ("*python.*",)
+
+            def __call__(self, request: Request) -> Answer:
+                return Answer(403 if request.method == "GET" else 500)
+
+        with running_world(tmp_path / "world", Closed()) as world:
+            ours = Job(world, tmp_path / "w").publish(
+                {"repository-url": url, "google-workload-identity-provider": world.google.provider.name}
+            )
+
+        assert told in only(ours)["block"]
 
     def test_other_answers_keep_their_words(self, job: Job) -> None:
         """What is no matter of identity is told as by any index."""
