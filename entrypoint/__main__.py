@@ -163,7 +163,8 @@ def _credential(context: Context, ledger: Ledger) -> tuple[Credential, PublishEr
         if not context.inputs.dry_run:
             return credentials.nobody(context, "none"), error, None
         detail = f"{error.detail} Publishing would stop here."
-        note = Note("warning", error.title, detail, tip=error.tip, block=error.block, links=error.links)
+        # Most dry runs are those of pull requests, which may have no credential.
+        note = Note("notice", error.title, detail, tip=error.tip, block=error.block, links=error.links)
         ledger.notes.append(note)
         return credentials.nobody(context, "none: this is a dry run"), None, None
     return credential, None, credential.publisher
