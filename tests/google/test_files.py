@@ -235,6 +235,10 @@ class TestPlanted:
                 lambda info: info.update(token_url="https://evil.example/v1/token?key=very-secret"),
                 "`token_url` is 'https://evil.example/v1/token', not https://sts.googleapis.com/v1/token",
             ),
+            (
+                lambda info: info.update(token_url="https://name:very-secret@evil.example/v1/token"),
+                "`token_url` is 'https://evil.example/v1/token', not https://sts.googleapis.com/v1/token",
+            ),
             (lambda info: info.update(token_url="http://sts.googleapis.com/v1/token"), "`token_url` is 'http://sts."),
             (lambda info: info.update(token_url="https://sts.googleapis.com.evil.example/v1/token"), "`token_url` is"),
             (lambda info: info.update(token_url="https://sts.googleapis.com@evil.example/v1/token"), "`token_url` is"),

@@ -367,7 +367,8 @@ class TestRegistry:
             hosts = ("*python.*",)
 
             def __call__(self, request: Request) -> Answer:
-                return Answer(403 if request.method == "GET" else 500)
+                request.body  # noqa: B018 - reads it to its end
+                return Answer(403)
 
         with running_world(tmp_path / "world", Closed()) as world:
             ours = Job(world, tmp_path / "w").publish(
