@@ -372,7 +372,7 @@ def test_claims_of_anything(token: str) -> None:
     claims = github.claims(token)
     for name, value in claims.items():
         assert isinstance(name, str)
-        assert value.encode()
+        assert value.encode().decode() == value
         assert "\n" not in publisher.principal({"sub": value})
     assert all(len(line) < 400 for line in publisher.table(PYPI, claims).splitlines())
     assert publisher.links(PYPI, claims, ["demo"])
