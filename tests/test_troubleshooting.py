@@ -25,7 +25,11 @@ PACKAGES = ("credentials",)
 """Packages whose errors lead to docs/troubleshooting.md."""
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / "entrypoint" / package).glob("*.py"))
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
-GUIDES = [ROOT / "README.md", ROOT / "docs" / "pypi.md", ROOT / "docs" / "google.md", TROUBLESHOOTING]
+GUIDES = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("pypi", "google", "migrating")),
+    TROUBLESHOOTING,
+]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 LITERAL = ("No ID token", "PyPI", "Google", "Keyring")
 """Groups of headings that are titles of errors, each as it stands in the code."""
