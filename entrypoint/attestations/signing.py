@@ -10,15 +10,18 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
 import sigstore.errors
+from pydantic import ValidationError
 from pypi_attestations import (
     Attestation,
     AttestationType,
@@ -169,7 +172,7 @@ class Sigstore:
             subjects = [(each["name"], each["digest"].get("sha256")) for each in statement["subject"]]
             predicate = AttestationType(statement["predicateType"]).value
         except Exception as error:
-            raise _unverified(f"{type(error).__name__}: {quoted(str(error))}") from error
+            raise _unverified(_told_of(error, attestation)) from error
         if kind != Envelope._TYPE or subjects != [(subject.name, subject.digest)]:  # noqa: SLF001 - as above
             raise _unverified(f"it is about {quoted(str(subjects))}")
         text = attestation.model_dump_json()
@@ -442,10 +445,13 @@ def _configured(work: Callable[[], A]) -> A:
     try:
         return work()
     except Exception as error:
-        said = f"{type(error).__name__}: {quoted(str(error))}"
+        said = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors(include_url=False, include_input=False)[0]
+            said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise documented(
             "Sigstore's configuration is not usable",
-            f"{said.rstrip('.')}.",
+            f"{quoted(said).rstrip('.') or type(error).__name__}.",
             "PEP 740 needs a log of Rekor's version 1. Check `sigstore-trust-config`, or leave it out.",
         ) from error
 
@@ -495,6 +501,21 @@ def _reusable(claims: Mapping[str, str]) -> CredentialError:
         f"publisher names the called one, {claims['job_workflow_ref'].partition('@')[0]}: the index would refuse them.",
         "Put the job that publishes into the workflow that is triggered, or write `attestations: false`.",
     )
+
+
+def _told_of(error: Exception, attestation: Attestation) -> str:
+    """Say why an attestation does not verify, and who made it where that is the reason."""
+    if not isinstance(error, sigstore.errors.Error):
+        return f"{type(error).__name__}: {quoted(str(error))}"
+    said = re.sub(": expected log_index=.*", "", str(error), flags=re.DOTALL)  # hashes, as Python prints them
+    said, printed = re.subn(r" \(<Extension\(.*\)>\)", "", said, flags=re.DOTALL)
+    maker = ""
+    with suppress(Exception):  # of a certificate that is none; what it names is there for people only
+        maker = f" (it is that of {quoted(attestation.certificate_claims[_BUILD_CONFIG_URI])})" if printed else ""
+    return f"{quoted(said)}{maker}"
+
+
+_BUILD_CONFIG_URI = "1.3.6.1.4.1.57264.1.18"
 
 
 def _unverified(why: str) -> CredentialError:
