@@ -6,6 +6,7 @@ journal. Importing this takes a third of a second, for the library.
 
 from __future__ import annotations
 
+import base64
 import json
 import types
 from collections.abc import Iterator, Mapping
@@ -120,6 +121,11 @@ class Given:
         """Leave something that ends in the middle of its JSON: `FILE.publish.attestation`."""
         whole = self.attestation(dist).model_dump_json()
         return _left(dist, "publish", whole[: len(whole) // 2])
+
+    @staticmethod
+    def statement(attestation: Mapping[str, Any]) -> Any:
+        """Read what an attestation says, as JSON."""
+        return json.loads(base64.b64decode(attestation["envelope"]["statement"]))
 
     def _slsa(self) -> dict[str, Any]:
         """Return what GitHub's builders say."""
