@@ -4,8 +4,9 @@ Played is a private instance (`fulcio.sigstore.example`, `rekor.sigstore.example
 that `Sigstore.write_trust_config` writes. The same answers under the public names, `fulcio.sigstore.dev` and
 `rekor.sigstore.dev`, if the file names those. Words and forms are those of Fulcio and Rekor in 2026-08.
 
-Not played here: the public instance's TUF repository (`sigstore_tuf` makes one that a test adds; else nobody is there), Rekor v2
-(it can be in the file, and answers 404), and a timestamp authority (it is in the file, and nobody plays it).
+Not played here: the public instance's TUF repository (`sigstore_tuf` has one that a test adds; otherwise nobody is
+there), Rekor v2 (it can be in the file, and answers 404), and a timestamp authority (it is in the file, and nobody
+plays it).
 """
 
 from __future__ import annotations
