@@ -127,12 +127,14 @@ def test_by_host(workspace: Path, scripted: StartIndex, program: Keyring) -> Non
 
 
 def test_the_usual_port_is_not_named(program: Keyring) -> None:
-    """The host of an https URL has no port."""
+    """The host of an https URL has no port; what is found is masked at once, not with its first use."""
+    masked: list[str] = []
     program.have({("index.example", "bob"): SECRET})
     inputs = {"keyring-provider": "subprocess", "user": "bob"}
-    found = keyring(context("https://index.example/upload/", inputs, program.environ))
+    found = keyring(context("https://index.example/upload/", inputs, program.environ, mask=masked.append))
 
     assert found is not None
+    assert masked == [SECRET]
     assert program.calls == [["get", "https://index.example/upload/", "bob"], ["get", "index.example", "bob"]]
 
 

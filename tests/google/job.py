@@ -46,6 +46,23 @@ class Between(httpx.BaseTransport):
         self._inner.close()
 
 
+class Slow:
+    """A host that never answers, as somebody sees it who waits for as long as the request says."""
+
+    def __init__(self, method: str, host: str) -> None:
+        self._method = method
+        self._host = host
+        self.waited: list[float] = []
+        """Seconds, for each request."""
+
+    def __call__(self, request: httpx.Request, go_on: Callable[[], httpx.Response]) -> httpx.Response:
+        """Let every request go on but those to the host, with the method if there is one."""
+        if request.url.host != self._host or self._method not in ("", request.method):
+            return go_on()
+        self.waited.append(request.extensions["timeout"]["read"])
+        raise httpx.ReadTimeout("timed out", request=request)
+
+
 @dataclass
 class Job:
     """A job, with a wheel and an sdist of `demo` in its workspace."""

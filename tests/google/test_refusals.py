@@ -13,7 +13,7 @@ from tests.line import Run
 from tests.peers.scripted import Answer, Request, json_answer
 from tests.peers.world import running_world
 from tests.peers.world.github import COMPLETED, DENIED, NOT_JSON, PAGE
-from tests.peers.world.google_cloud import api_error, html_page, oauth_error
+from tests.peers.world.google_cloud import api_error, error_info, html_page, oauth_error
 
 POOL = "projects/123456789012/locations/global/workloadIdentityPools/github"
 MEMBER = f"principalSet://iam.googleapis.com/{POOL}/attribute.repository/octo-org/octo-repo"
@@ -230,6 +230,17 @@ class TestIam:
 
         assert error["title"] == "The IAM Credentials API is off"
         assert error["block"] == "gcloud services enable iamcredentials.googleapis.com --project=123456789012"
+
+    @pytest.mark.parametrize(
+        ("consumer", "project"),
+        [("projects/777", "777"), ("projects/$(reboot)", "123456789012"), ("", "123456789012")],
+    )
+    def test_the_api_is_off_elsewhere(self, job: Job, consumer: str, project: str) -> None:
+        """That may be another project than the provider's, which is taken where Google names none."""
+        info = error_info("SERVICE_DISABLED", "googleapis.com", consumer=consumer)
+        job.world.faults.set("iam-unavailable", api_error(403, "It is off.", "PERMISSION_DENIED", info))
+
+        assert only(job.publish(job.as_account))["block"].endswith(f" --project={project}")
 
     def test_the_clocks_differ(self, job: Job) -> None:
         """Google's words about a lifetime mean a clock."""

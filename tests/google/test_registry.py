@@ -10,13 +10,12 @@ import httpx
 import pytest
 
 from tests.distributions import make_sdist, make_wheel
-from tests.google.job import SDIST, WHEEL, Job
+from tests.google.job import SDIST, WHEEL, Job, Slow
 from tests.line import Run, Waits
 from tests.peers.scripted import Answer
-from tests.peers.world.google_cloud import SILENCE
 
 UPLOADED = {WHEEL: "uploaded", SDIST: "uploaded"}
-ONE_TRY = {"timeout": "1", "retries": "0"}
+SOON = {"timeout": "7", "retries": "1"}
 
 
 def digest(job: Job, name: str) -> str:
@@ -287,29 +286,32 @@ class TestPatience:
         assert ours.titles == ["Google does not know the provider"]
 
     @pytest.mark.parametrize(
-        ("fault", "asked", "said"),
+        ("host", "asked", "said"),
         [
-            ("github", ["github"], "No answer from GitHub"),
-            ("sts-slow", ["github", "sts"], "No answer from Google's token service (STS)"),
-            ("iam-slow", ["github", "sts", "iam"], "No answer from Google's IAM Credentials API"),
-            ("registry-index-slow", ["github", "sts", "iam", "read"], "No answer in time"),
+            ("pipelines.actions.githubusercontent.com", [], "No answer from GitHub"),
+            ("sts.googleapis.com", ["github"], "No answer from Google's token service (STS)"),
+            ("iamcredentials.googleapis.com", ["github", "sts"], "No answer from Google's IAM Credentials API"),
+            ("us-central1-python.pkg.dev", ["github", "sts", "iam"], "No answer in time"),
         ],
     )
-    def test_too_slow(self, job: Job, fault: str, asked: list[str], said: str) -> None:
-        """`timeout` holds at every hop; nothing was sent yet."""
-        job.world.faults.set(fault, SILENCE)
-        ours = job.publish(job.as_account | ONE_TRY)
+    def test_too_slow(self, job: Job, host: str, asked: list[str], said: str) -> None:
+        """`timeout` holds at every hop, and `retries` too; nothing was sent yet."""
+        slow = Slow("GET" if "python" in host else "", host)
+        ours = job.publish(job.as_account | SOON, around=slow)
 
         assert (ours.status, ours.titles, job.asked) == (2, [said], asked)
+        assert slow.waited == [7, 7]
         assert "made no progress for the time that `timeout` allows" in ours.raw
 
     def test_an_upload_that_is_too_slow(self, job: Job) -> None:
         """An upload without an answer leaves open what became of it: the index is asked."""
-        job.world.faults.set("registry-slow", [True])
-        ours = job.publish(job.keyless | ONE_TRY)
+        slow = Slow("POST", job.google.repository.host)
+        ours = job.publish(job.keyless | SOON, around=slow)
 
-        assert (ours.status, ours.states) == (1, {WHEEL: "failed", SDIST: "uploaded"})
-        assert ours.titles == ["No answer in time"]
+        assert (ours.status, set(ours.states.values())) == (1, {"failed"})
+        assert slow.waited == [7] * 4
+        assert job.asked == ["github", "sts", *["read"] * 5]
+        assert set(ours.titles) == {"No answer in time"}
         assert "The simple index does not show the file." in ours.reasons[WHEEL]
 
     @pytest.mark.parametrize(
