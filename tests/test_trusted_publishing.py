@@ -100,6 +100,26 @@ def test_secrets_are_masked_before_they_are_used(world: World, workspace: Path) 
         assert raw.index(f"::add-mask::{secret}\n") < raw.index(request)
 
 
+@pytest.mark.parametrize("path", ["/_/oidc/mint-token", "/legacy/"])
+def test_secrets_that_are_repeated(path: str, world: World, workspace: Path) -> None:
+    """An index that repeats what it was sent, ID token, token or header, repeats no secret to whoever reads the log."""
+
+    def repeated(request: Request, answer: Answer) -> Answer:
+        if request.target != path:
+            return answer
+        sent = f"{request.header('Authorization')} {'' if request.is_upload else request.json['token']}"
+        errors = [{"code": "invalid-token", "description": sent}]
+        return json_answer({"message": f"no: {sent}", "code": f"400 no: {sent}", "errors": errors}, 400)
+
+    world.add(Front(world.pypi, repeated))
+    wheel(workspace)
+    ours = publish_in(world, workspace)  # which looks for every secret in everything
+    assert ours.status == (1 if path == "/legacy/" else 2)
+    (told,) = (each["detail"] for each in ours.report["remarks"] if each["level"] == "error")
+    assert ("***" in told) == (path == "/legacy/")
+    assert shown(world)[0][:20] not in told  # nor the half of one, where the words were too many
+
+
 # Trouble that passes, and trouble that stays.
 
 

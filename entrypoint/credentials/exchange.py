@@ -158,8 +158,13 @@ class Exchange:
 
 
 def quoted(text: str) -> str:
-    """Fit what a service said into a message: one line, not too long."""
-    return shortened(one_line(text), SHOWN)
+    """Fit what a service said into a message: one line, not too long.
+
+    It is cut between words: half a secret would not be known as one any more.
+    """
+    line = one_line(text)
+    short = shortened(line, SHOWN)
+    return line if short == line else f"{short.rpartition(' ')[0]} …".lstrip()
 
 
 def _not_redirected(party: str, asked: Question, reply: Reply) -> Reply:

@@ -175,11 +175,11 @@ class TestSts:
 
     def test_what_it_says_is_shown_in_one_line(self, job: Job) -> None:
         """Words of a service are quoted: no line ends, no commands, and not without end."""
-        job.world.faults.set("sts-unavailable", oauth_error("odd", "a\n::error::b\r##[error]" + "x" * 1000))
+        job.world.faults.set("sts-unavailable", oauth_error("odd", "a\n::error::b\r##[error]" + " x" * 1000))
         ours = job.publish()
 
         detail = only(ours)["detail"]
-        assert detail.startswith("Google's token service (STS) answered 400 `odd`: a ::error::b ##[error]xxx")
+        assert detail.startswith("Google's token service (STS) answered 400 `odd`: a ::error::b ##[error] x x")
         assert len(detail) < 600
 
 
