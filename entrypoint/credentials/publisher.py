@@ -128,8 +128,8 @@ def explained(index: Index, error: PublishError, project: str, claims: Mapping[s
     if "cannot create new projects" in lower:
         return documented(
             "The publisher is for a project of another name",
-            f"{error.detail} The metadata say {project!r}, which does not exist, and no publisher that matches this job "
-            "is registered for it.",
+            f"{error.detail} The metadata say {project!r}, which does not exist, and no publisher that matches this "
+            "job is registered for it.",
             f"Correct the name in the metadata, or register a pending publisher for {project!r}. If one was registered "
             f"for a wrong name, {index.title} has just made an empty project of that name, which is in the way: look "
             "among your projects, and delete it only if it has no files.",
