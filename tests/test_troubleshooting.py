@@ -1,4 +1,4 @@
-"""The documents about signing in: every error leads to a heading, and every example is what it says it is."""
+"""The documents about signing in and attestations: each error leads to a heading, each example is what it says it is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from entrypoint.credentials.problems import PAGE, anchor
 from entrypoint.inputs import PROVIDER_FORM, Inputs, provider_name
 from tests.line import ROOT
 
-PACKAGES = ("credentials",)
+PACKAGES = ("attestations", "credentials")
 """Packages whose errors lead to docs/troubleshooting.md."""
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / "entrypoint" / package).glob("*.py"))
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
@@ -31,7 +31,7 @@ GUIDES = [
     TROUBLESHOOTING,
 ]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-LITERAL = ("No ID token", "PyPI", "Google", "Keyring")
+LITERAL = ("No ID token", "PyPI", "Google", "Keyring", "Attestations")
 """Groups of headings that are titles of errors, each as it stands in the code."""
 TOOLS = Path(sys.executable).parent
 
