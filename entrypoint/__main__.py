@@ -29,7 +29,7 @@ from entrypoint.stock import Inventory, Stock
 from entrypoint.threads import side_by_side
 from entrypoint.upload import Api, Listener, Outcome
 
-DRY = "It takes a token to read this index, and a dry run fetches none: what is there already is not known."
+DRY = "It takes a credential to read this index, and this dry run has none: what is there already is not known."
 
 
 class Stopped(BaseException):
@@ -105,7 +105,9 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
             lenience = Lenience(strict=inputs.strict, verify_metadata=inputs.verify_metadata)
             examined, inventory = plan.look(
                 lambda: plan.examine(located.index, collection.found, lenience),
-                lambda: _inventory(stock, collection.projects, credential, refusals, dry=inputs.dry_run),
+                lambda: _inventory(
+                    stock, collection.projects, credential, refusals, dry=inputs.dry_run, signed=publisher is not None
+                ),
                 at_once=credential.lasting or not credential.reads,
             )
             ledger.notes += stock.notes
@@ -171,7 +173,13 @@ def _credential(context: Context, ledger: Ledger) -> tuple[Credential, PublishEr
 
 
 def _inventory(
-    stock: Stock, projects: list[str], credential: Credential, refusals: tuple[PublishError, ...], *, dry: bool
+    stock: Stock,
+    projects: list[str],
+    credential: Credential,
+    refusals: tuple[PublishError, ...],
+    *,
+    dry: bool,
+    signed: bool,
 ) -> Inventory:
     """Read the index, unless that is of no use or would take what a dry run does not take."""
     if refusals:
@@ -179,7 +187,10 @@ def _inventory(
         return replace(known, problems=(*refusals, *known.problems))
     if dry and credential.reads and not credential.lasting:
         return Inventory(dict.fromkeys(projects), why=DRY)
-    return stock.take(projects)
+    known = stock.take(projects)
+    if dry and not signed and any(isinstance(each, CredentialError) for each in known.problems):
+        return Inventory(dict.fromkeys(projects), why=DRY)
+    return known
 
 
 def _listener(ledger: Ledger, runner: Runner) -> Listener:

@@ -19,6 +19,9 @@ from entrypoint.upload import PUBLIC, Outcome, State
 TEXT_LIMIT = 1000
 """UTF-16 units of a sentence that comes from outside. It is cut after secrets were taken out, never before."""
 
+BLOCK_LIMIT = 3000
+"""UTF-16 units of what is shown as it stands: a table of claims has some 1,000, and an annotation holds 4,096."""
+
 SOMETHING_FAILED = 1
 """Exit status: at least one upload request was made, and something failed."""
 NOTHING_SENT = 2
@@ -150,8 +153,8 @@ class Report:
 def make(ledger: Ledger, redact: Callable[[str], str]) -> Report:
     """Draw up the report of what is known."""
 
-    def clean(text: str) -> str:
-        return shortened(visible(redact(text)), TEXT_LIMIT)
+    def clean(text: str, limit: int = TEXT_LIMIT) -> str:
+        return shortened(visible(redact(text)), limit)
 
     index = ledger.index
     ready = {each.found.path: each for each in ledger.plan.distributions()} if ledger.plan else {}
@@ -314,7 +317,7 @@ def _new(
     )
 
 
-def _cleaned(remark: Remark, clean: Callable[[str], str]) -> Remark:
+def _cleaned(remark: Remark, clean: Callable[..., str]) -> Remark:
     return _new(
         remark["level"],
         clean(remark["title"]),
@@ -322,7 +325,7 @@ def _cleaned(remark: Remark, clean: Callable[[str], str]) -> Remark:
         clean(remark["tip"]),
         clean(remark["path"]) if remark["path"] else None,
         remark["rule"] or "",
-        clean(remark["block"]),
+        clean(remark["block"], BLOCK_LIMIT),
         map(clean, remark["links"]),
     )
 

@@ -335,7 +335,7 @@ def test_a_dry_run_asks_nobody(job: Job, inputs: Callable[[Job], dict[str, str]]
     assert (ours.status, job.asked) == (0, [])
     assert ours.states == {WHEEL: "planned", SDIST: "planned"}
     (notice,) = (each for each in ours.report["remarks"] if each["title"] == "Not compared with the index")
-    assert notice["detail"].startswith("It takes a token to read this index, and a dry run fetches none")
+    assert notice["detail"].startswith("It takes a credential to read this index, and this dry run has none")
     assert "fetched when it is needed." in ours.raw
 
 
@@ -367,3 +367,11 @@ def test_a_broken_file_beside_the_inputs(job: Job) -> None:
     env = job.world.github.job() | {"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere/gha-creds-1.json"}
 
     assert job.publish(env=env).status == 0
+
+
+def test_a_dry_run_without_a_credential(job: Job) -> None:
+    """A dry run goes on where publishing would stop, and says that it would."""
+    ours = job.publish(job.to | {"dry-run": "true"})
+    assert (ours.status, ours.states[WHEEL]) == (0, "planned")
+    assert "Publishing would stop here." in ours.raw
+    assert "what is there already is not known" in ours.raw
