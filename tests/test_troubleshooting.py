@@ -1,4 +1,4 @@
-"""The documents about signing in and attestations: each error leads to a heading, each example is what it says it is."""
+"""The documents about signing in and attestations: each error leads to a heading, each example is what it says."""
 
 from __future__ import annotations
 

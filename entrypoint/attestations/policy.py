@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from entrypoint.credentials.exchange import quoted
 from entrypoint.credentials.problems import documented
 from entrypoint.errors import Note, PublishError, Unavailable
 from entrypoint.index import Index
@@ -90,6 +91,7 @@ def broken(error: Exception) -> PublishError:
     """Say that signing failed in a way that nobody thought of."""
     return documented(
         "Signing failed",
-        f"Something is wrong in this program, or in what it was installed with ({type(error).__name__}).",
+        f"Something is wrong in this program, or in what it was installed with: {type(error).__name__}: "
+        f"{quoted(str(error)).rstrip('.')}.",
         "Please report it. `attestations: false` publishes without.",
     )

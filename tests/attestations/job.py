@@ -66,11 +66,11 @@ class Job:
         clock: Clock | None = None,
     ) -> Run:
         """Publish with the private Sigstore of the world, with another trust configuration, or (None) with none."""
-        named = {}
+        named = {"attestations": "true"}
         if trust is not None:
             self.workspace.mkdir(exist_ok=True)
             (self.workspace / TRUST).write_text(trust or self.world.sigstore.trust_config(), encoding="utf-8")
-            named = {"sigstore-trust-config": TRUST}
+            named |= {"sigstore-trust-config": TRUST}
         before, asked, had = self._files(), len(self.world.journal.entries), len(self.attested)
         ours = publish_in(self.world, self.workspace, {**named, **(inputs or {})}, env=env, clock=clock)
         assert self._files() == before, "something was written beside the user's files"
