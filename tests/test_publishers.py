@@ -49,6 +49,8 @@ def refused(run: Run, title: str) -> Any:
     """Check that no token was minted, for this one reason, and give the remark."""
     assert (run.status, run.titles) == (2, [title])
     told = remark(run, title)
+    if "answered" in told["detail"]:
+        assert told["detail"].endswith("(Trusted publishing is used because `password` is empty.)")
     assert told["links"][-1].startswith(f"{PAGE}#")
     assert told["tip"]
     return told

@@ -30,6 +30,7 @@ MULTI, SINGLE = "multi-use-token", "single-use-token"
 LONGEST = 21_600.0
 """Seconds that a token may live (PEP 807). A life beyond that, or none, comes of clocks that differ."""
 
+EMPTY = "(Trusted publishing is used because `password` is empty.)"
 WANTED = "`password` is empty, so trusted publishing is tried. It"
 
 
@@ -90,7 +91,9 @@ class _Flow:
         reply = self.context.exchange.ask(self.context.index.title, lambda: self._question(endpoints))
         token = reply.token("token")
         if reply.status != 200 or not token:  # noqa: PLR2004 - OK
-            raise publisher.refusal(self.context.index, reply, self._claims, self.context.around.projects)
+            error = publisher.refusal(self.context.index, reply, self._claims, self.context.around.projects)
+            # A secret whose name is spelt wrong looks the same as none.
+            raise error.saying("" if self.context.inputs.trusted_publishing == "always" else f" {EMPTY}")
         self.context.exchange.mask(token)
         self._warn()
         return Grant(
