@@ -66,12 +66,11 @@ def publish_in(
     env: Mapping[str, str] | None = None,
     clock: Clock | None = None,
 ) -> Run:
-    """Publish as a job of GitHub's that may have ID tokens, or in another environment."""
+    """Publish as a job of GitHub's that may have ID tokens, or in another environment; without attestations."""
+    inputs = {"attestations": "false"} | dict(inputs or {})
     environ = world.github.job() if env is None else env
     with world.transport() as transport:
-        ours = publish(
-            workspace, inputs or {}, transport=transport, env=environ, clock=clock, secrets=world.journal.secrets
-        )
+        ours = publish(workspace, inputs, transport=transport, env=environ, clock=clock, secrets=world.journal.secrets)
     right(world)
     masked_first(ours.raw, world.journal.secrets)
     return ours

@@ -109,8 +109,6 @@ def choose(context: Context, collection: Collection, *, publisher: bool | None) 
     `publisher`: whether we sign in as a trusted publisher; `None`: nobody knows, for there is no credential.
     """
     inputs = context.inputs
-    if inputs.sigstore_trust_config is None and inputs.attestations == "true":
-        return Attesting(context)  # the public instance comes next
     if publisher is None:
         return Attesting(context)
     beside, orphans = given.paired(collection.attestations, collection.found)

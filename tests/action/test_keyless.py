@@ -41,23 +41,38 @@ def keyless(machine: Machine, workspace: Path, world: World, with_: Mapping[str,
 
 
 def test_pypi(machine: Machine, workspace: Path, world: World) -> None:
-    """Without an input the job publishes to PyPI as a trusted publisher, and gives its token back."""
+    """Without a secret the job publishes to PyPI as a trusted publisher, attests its files, gives its token back."""
     wheel, sdist = make_wheel(workspace / "dist", "demo"), make_sdist(workspace / "dist", "demo")
-    result = keyless(machine, workspace, world, {})
+    world.sigstore.write_trust_config(workspace / "trust.json")
+    result = keyless(machine, workspace, world, {"sigstore-trust-config": "trust.json"})
     assert (result.exit_code, result.conclusion) == (0, "success")
     assert states(result) == {wheel.name: "uploaded", sdist.name: "uploaded"}
     assert {file.filename for file in world.pypi.files} == {wheel.name, sdist.name}
     assert [token.value for token in world.pypi.burnt] == [token.value for token in world.pypi.minted]
     assert len(world.pypi.minted) == 1
     assert result.outputs["url"] == "https://pypi.org/project/demo/1.0/"
+    assert all(file.attestations for file in world.pypi.files)
+    logs = [log for file in json.loads(result.outputs["files"]) for log in file["attestations"]]
+    assert sorted(logs) == [entry.url for entry in world.sigstore.entries[-2:]]
     assert not world.pypi.violations
+
+
+def test_sigstore_cannot_be_reached(machine: Machine, workspace: Path, world: World) -> None:
+    """Where the public Sigstore gives no certificate the release goes on, and a warning says so."""
+    wheel = make_wheel(workspace / "dist", "demo")
+    world.faults.set("fulcio-denied", True)
+    result = keyless(machine, workspace, world, {"retries": "0"})
+    assert (result.exit_code, states(result)) == (0, {wheel.name: "uploaded"})
+    (warning,) = result.messages("warning")
+    assert "The release goes on without attestations." in warning
+    assert not any(file.attestations for file in world.pypi.files)
 
 
 def test_pypi_does_not_know_the_job(machine: Machine, workspace: Path, world: World) -> None:
     """A job that no publisher matches is told what PyPI knows it by, and nothing is sent."""
     make_wheel(workspace / "dist", "demo")
     world.pypi.publishers.clear()
-    result = keyless(machine, workspace, world, {})
+    result = keyless(machine, workspace, world, {"attestations": "false"})
     assert (result.exit_code, result.outputs["outcome"]) == (2, "failed")
     (message,) = result.messages("error")
     for told in ("invalid-publisher", "octo-org", "octo-repo", "release.yml", "https://pypi.org/manage/project/demo/"):

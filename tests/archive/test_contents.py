@@ -40,7 +40,7 @@ def tar_with(folder: Path, *members: tarfile.TarInfo, end: bytes = bytes(1024)) 
     path = make_sdist(folder)
     blocks = gzip.decompress(path.read_bytes()).rstrip(b"\0")
     blocks += bytes(-len(blocks) % tarfile.BLOCKSIZE) + b"".join(each.tobuf(tarfile.PAX_FORMAT) for each in members)
-    path.write_bytes(gzip.compress(blocks + end))
+    path.write_bytes(gzip.compress(blocks + end, mtime=0))
     return path
 
 
@@ -298,7 +298,7 @@ def _header(path: Path) -> None:
     blocks = bytearray(gzip.decompress(path.read_bytes()))
     at = blocks.index(b"pyproject.toml") // 512 * 512
     blocks[at] ^= 1
-    path.write_bytes(gzip.compress(blocks))
+    path.write_bytes(gzip.compress(blocks, mtime=0))
 
 
 def _checksum(path: Path) -> None:
@@ -321,7 +321,9 @@ def test_damaged_sdist(spoil: Callable[[Path], None], index: Index, tmp_path: Pa
     assert note.prevents == ("Invalid distribution file. None" if index is PYPI else "")
 
 
-@pytest.mark.parametrize("rest", [bytes(3000), gzip.compress(bytes(1000)), bytes(10) + gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "rest", [bytes(3000), gzip.compress(bytes(1000), mtime=0), bytes(10) + gzip.compress(b"", mtime=0)]
+)
 def test_what_may_follow(rest: bytes, tmp_path: Path) -> None:
     """Zeros and further gzip streams after an sdist are what some programs write."""
     path = make_sdist(tmp_path)
