@@ -44,8 +44,8 @@ def id_token(exchange: Exchange, audience: str) -> str:
                     "No ID token from this system",
                     f"{quoted(str(error).partition(', body=')[0])}.",
                     "On GitLab declare it: `id_tokens: {PYPI_ID_TOKEN: {aud: pypi}}` (for TestPyPI `TESTPYPI_ID_TOKEN` "
-                    "and `testpypi`, for attestations `SIGSTORE_ID_TOKEN` and `sigstore`). On Buildkite the agent has to "
-                    "be on PATH, on CircleCI its command line tool.",
+                    "and `testpypi`, for attestations `SIGSTORE_ID_TOKEN` and `sigstore`). On Buildkite the agent has "
+                    "to be on PATH, on CircleCI its command line tool.",
                 ) from error
             exchange.patience.clock.sleep(pause)
             continue
