@@ -112,7 +112,7 @@ class Sigstore:
         over: threading.Event | None = None,
         repository: Repository | None = None,
     ) -> None:
-        """Find out whom to trust and who we are; nothing is signed, and nobody certifies anything yet.
+        """Find out who we are and whom to trust; nothing is signed, and nobody certifies anything yet.
 
         `trust_config` is the text of a `ClientTrustConfig`; without one the public instance is meant, whose
         `repository` is asked. When `over` is set, nothing more is asked. Raises `PublishError`.
@@ -129,14 +129,14 @@ class Sigstore:
         self._signer: Signer | None = None
         self._failure: PublishError | None = None
         """Why there is no certificate."""
-        self._trust = _configured(lambda: self._trusted(trust_config, repository or Repository()))
-        self._context = _configured(self._signing_context)
-        self._verifier = _configured(lambda: Verifier(trusted_root=self._trust.trusted_root))
         self._token = id_token(AUDIENCE)
         self._claims = claims_of(self._token)
         self._policy = _publisher(self._claims)._as_policy()  # noqa: SLF001 - nothing public says it
         if publisher.reusable(self._claims):
             raise _reusable(self._claims)
+        self._trust = _configured(lambda: self._trusted(trust_config, repository or Repository()))
+        self._context = _configured(self._signing_context)
+        self._verifier = _configured(lambda: Verifier(trusted_root=self._trust.trusted_root))
 
     def signed(self, distribution: Distribution) -> Signed:
         """Sign a file and verify the result as PyPI does. Raises `PublishError`."""

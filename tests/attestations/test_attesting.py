@@ -16,7 +16,7 @@ from tests.attestations.job import FULCIO, REKOR, WITHOUT, Job, stopped, went_wi
 from tests.line import Waits
 from tests.peers.scripted import Answer, Request, json_answer
 from tests.peers.world import World
-from tests.peers.world.sigstore_tuf import Tuf
+from tests.peers.world.sigstore_tuf import HOST, Tuf
 from tests.trusted import Front, masked_first, remark
 
 PUBLIC = "No attestations: the job is in a reusable workflow"
@@ -359,6 +359,8 @@ def test_a_reusable_workflow(job: Job) -> None:
     )
     assert not job.attested
     assert {"certificate", "entry"}.isdisjoint(job.steps)
+    job.publish({"attestations": "required"}, trust=None)
+    assert not job.world.journal.to(HOST)
 
 
 def test_a_token(job: Job) -> None:
@@ -506,7 +508,7 @@ def test_no_trust_configuration(text: str | None, seen: str, mode: str, job: Job
     ],
 )
 def test_a_trust_configuration_of_no_use(trust: str, seen: str, job: Job) -> None:
-    """One that is not understood, or has no log of the first version, is told of before anybody is asked."""
+    """One that is not understood, or has no log of the first version, is told of before anybody is asked to sign."""
     config = job.world.sigstore.trust_config
     text = {
         "{}": "{}",
@@ -518,7 +520,7 @@ def test_a_trust_configuration_of_no_use(trust: str, seen: str, job: Job) -> Non
     stopped(job, job.publish({"attestations": "required"}, trust=text), names, title)
     told = went_without(job, job.publish(trust=text), names, title)
     assert told["detail"].startswith(seen)
-    assert job.audiences == ["pypi"]
+    assert {"certificate", "entry"}.isdisjoint(job.steps)
 
 
 def test_both_versions_of_the_log(job: Job) -> None:
