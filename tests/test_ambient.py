@@ -65,7 +65,7 @@ def failed(
     """Publish where it cannot be, outside of GitHub's: give exit status, log, and the files of the report."""
     temp = workspace.parent / "temp"
     temp.mkdir()
-    environ = environment(workspace, temp, inputs or {}) | dict(env)
+    environ = environment(workspace, temp, {"attestations": "false"} | dict(inputs or {})) | dict(env)
     with world.transport() as transport:
         status, raw = bare(environ, transport)
     right(world)
