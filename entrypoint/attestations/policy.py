@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from entrypoint.credentials.exchange import quoted
@@ -35,10 +35,11 @@ class Decision:
 NONE = Decision()
 
 
-def decide(index: Index, mode: Mode, *, publisher: bool, identity: bool) -> Decision:
+def decide(index: Index, mode: Mode, *, publisher: bool, identity: bool, asked: bool = True) -> Decision:
     """Decide by index and credential. Raises `CredentialError` where attestations are required and cannot be.
 
-    `publisher`: whether we sign in as a trusted publisher; `identity`: whether the job may have an ID token.
+    `publisher`: whether we sign in as a trusted publisher; `identity`: whether the job may have an ID token; `asked`:
+    whether the user wrote the mode. Who signs in with a token and asked for nothing is told, and not warned.
     """
     if mode == "false":
         return NONE
@@ -51,7 +52,8 @@ def decide(index: Index, mode: Mode, *, publisher: bool, identity: bool) -> Deci
             f"{index.title} takes attestations from trusted publishers only, and this run does not sign in as one.",
             "Publish as a trusted publisher (docs/pypi.md), or write `attestations: false`.",
         )
-        return Decision(note=shortcoming(Decision(required=required), error))
+        note = shortcoming(Decision(required=required), error)
+        return Decision(note=note if asked else replace(note, level="notice"))
     if not required:
         return NONE
     if index.google:

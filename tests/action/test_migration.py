@@ -729,7 +729,7 @@ def _told(result: StepResult) -> dict[str, list[str]]:
     """Give what is shown, by level; not what is said of attestations, which is tested where they are made."""
     told: dict[str, list[str]] = {"error": [], "warning": [], "notice": []}
     for each in result.annotations:
-        if "attestation" not in each.title.lower():
+        if "attestation" not in each.title.lower() and "goes on without attestations" not in each.message:
             told[each.level].append(f"{each.title}: {each.message}" if each.title else each.message)
     return told
 
