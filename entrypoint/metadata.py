@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal
 
 from entrypoint.errors import DistributionError, Note
@@ -21,6 +21,9 @@ HEADERS_LIMIT = 10_000
 
 NAMES_LIMIT = 200
 """Field names that are parsed; core metadata has some forty. The standard library needs quadratic time for them."""
+
+KEPT = 4
+"""Metadata kept after it was parsed: the wheels of a release, which are read one after the other, share it."""
 
 NEWEST = (2, 5)
 """The newest Metadata-Version that this program was written for (2026-08)."""
@@ -52,7 +55,8 @@ class CoreMetadata:
         return tuple(map(int, text.split("."))) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})+", text) else ()
 
 
-def parse(data: bytes) -> tuple[CoreMetadata, list[Note]]:
+@lru_cache(maxsize=KEPT)
+def parse(data: bytes) -> tuple[CoreMetadata, tuple[Note, ...]]:
     """Parse metadata; the notes are what is wrong with it, or unknown to this program.
 
     Raises `DistributionError` when a required field is missing.
@@ -77,7 +81,7 @@ def parse(data: bytes) -> tuple[CoreMetadata, list[Note]]:
         )
     # What was parsed is not parsed again, unless something could not be: only `from_email` says what that means.
     validate = partial(Metadata.from_email, data) if unparsed else partial(Metadata.from_raw, raw)
-    return metadata, list(_problems(validate, metadata.version))
+    return metadata, tuple(_problems(validate, metadata.version))
 
 
 def _verbatim(data: bytes) -> Mapping[str, tuple[str, ...]]:

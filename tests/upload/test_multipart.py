@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from entrypoint.distribution import BLOCK
 from entrypoint.errors import DistributionError
-from entrypoint.upload.multipart import Multipart
+from entrypoint.upload.multipart import TOGETHER, Multipart
 
 NAMES = st.from_regex(r":?[a-z0-9_]{1,12}", fullmatch=True)
 VALUES = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -64,12 +64,21 @@ def test_blocks(tmp_path: Path) -> None:
     assert sizes[1:-1] == [BLOCK, BLOCK, BLOCK, 1]
 
 
-@pytest.mark.parametrize("now", [0, 9, 11, 2 * BLOCK])
-def test_a_file_that_changed(now: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "pieces"), [(0, 1), (TOGETHER, 1), (TOGETHER + 1, 3)])
+def test_a_small_file_goes_in_one_piece(size: int, pieces: int, tmp_path: Path) -> None:
+    """Form and file leave in one write where that takes little memory."""
+    path = tmp_path / "a.whl"
+    path.write_bytes(b"x" * size)
+    assert len(list(Multipart([("a", "b")], path, size))) == pieces
+
+
+@pytest.mark.parametrize("size", [10, TOGETHER + 1])
+@pytest.mark.parametrize("change", [-10, -1, 1, 2 * BLOCK])
+def test_a_file_that_changed(size: int, change: int, tmp_path: Path) -> None:
     """A file of another length than before is never sent whole: neither too little nor too much is announced."""
     path = tmp_path / "a.whl"
-    path.write_bytes(b"x" * now)
-    body = Multipart([], path, 10)
+    path.write_bytes(b"x" * (size + change))
+    body = Multipart([], path, size)
     sent: list[int] = []
     with pytest.raises(DistributionError, match="changed while"):
         sent.extend(map(len, body))
