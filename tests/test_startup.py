@@ -1,0 +1,115 @@
+"""What a run does without: modules, requests and reads. Nothing is timed here; `make bench` does that."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint.distribution import LARGE
+from tests.conftest import StartIndex
+from tests.distributions import make_sdist, make_wheel
+from tests.line import environment
+from tests.peers.scripted import ScriptedIndex
+
+UNNEEDED = frozenset(
+    {
+        "argparse",
+        "asyncio",
+        "concurrent",
+        "cryptography",
+        "docutils",
+        "email_validator",
+        "google",
+        "id",
+        "multiprocessing",
+        "nh3",
+        "pydantic",
+        "pypi_attestations",
+        "readme_renderer",
+        "sigstore",
+        "tarfile",
+        "tomllib",
+        "trove_classifiers",
+    }
+)
+"""Modules that cost milliseconds at least, and that a wheel with a token does not need. `rich` and `click` are for
+httpx to import, where they are: in the development environment, not in the image."""
+
+OBSERVED = """
+import collections, json, os, sys
+
+opened = collections.Counter()
+sys.addaudithook(lambda event, given: event == "open" and opened.update([str(given[0])]))
+
+def leave(status):
+    print(json.dumps({"status": status, "modules": sorted(sys.modules), "opened": opened}), file=sys.stderr)
+    sys.stderr.flush()
+    end(status)
+
+end, os._exit = os._exit, leave
+import entrypoint.__main__
+entrypoint.__main__.main()
+"""
+"""Runs the program and tells, at its end, what it imported and opened."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a run in a process of its own needed."""
+
+    modules: frozenset[str]
+    """Top-level names."""
+    opened: Mapping[str, int]
+    """Base name → how often files of that name were opened."""
+
+
+def observed(index: ScriptedIndex, tmp_path: Path) -> Observed:
+    """Publish what is in `dist`."""
+    (tmp_path / "temp").mkdir()
+    inputs = {
+        "repository-url": index.url,
+        "check-url": f"{index.url}simple/",
+        "user": "me",
+        "password": "secret",
+    }
+    finished = subprocess.run(
+        [sys.executable, "-Ic", OBSERVED],
+        env=environment(tmp_path, tmp_path / "temp", inputs),
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    seen = json.loads(finished.stderr)
+    assert seen["status"] == 0, finished.stdout
+    opened: Counter[str] = Counter()
+    for path, times in seen["opened"].items():
+        opened[Path(path).name] += times
+    return Observed(frozenset(name.partition(".")[0] for name in seen["modules"]), opened)
+
+
+def test_a_wheel_needs_few_modules(scripted: StartIndex, tmp_path: Path) -> None:
+    """A wheel is checked and published without what only other files and other credentials need."""
+    make_wheel(tmp_path / "dist")
+    assert observed(scripted(), tmp_path).modules & UNNEEDED == frozenset()
+
+
+def test_what_is_needed_is_imported(scripted: StartIndex, tmp_path: Path) -> None:
+    """An sdist and a large file bring in what they need, and nothing else; so the test above can fail."""
+    make_sdist(tmp_path / "dist", filler=LARGE)
+    assert observed(scripted(), tmp_path).modules & UNNEEDED == {"concurrent", "tarfile"}
+
+
+def test_requests_and_reads(scripted: StartIndex, tmp_path: Path) -> None:
+    """The index is asked once for each project; each file is sent once, and opened only to be checked and sent."""
+    wheels = [make_wheel(tmp_path / "dist", name, tag=f"py{n}-none-any") for name in "ab" for n in (2, 3)]
+    index = scripted()
+    seen = observed(index, tmp_path)
+    assert sorted(read.target for read in index.reads) == ["/simple/a/", "/simple/b/"]
+    assert sorted(each.content.filename for each in index.requests) == [wheel.name for wheel in wheels]
+    assert {wheel.name: seen.opened[wheel.name] for wheel in wheels} == {wheel.name: 2 for wheel in wheels}
