@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
@@ -184,7 +184,7 @@ def _inventory(
     """Read the index, unless that is of no use or would take what a dry run does not take."""
     if refusals:
         known = stock.take(projects) if stock.public else Inventory({})
-        return replace(known, problems=(*refusals, *known.problems))
+        return known._replace(problems=(*refusals, *known.problems))
     if dry and credential.reads and not credential.lasting:
         return Inventory(dict.fromkeys(projects), why=DRY)
     known = stock.take(projects)

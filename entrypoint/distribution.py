@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion
@@ -31,8 +31,7 @@ IGNORED_SHOWN = 10
 """Names of ignored files in the notice about them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file that is to be published, known by its name alone."""
 
     path: Path
@@ -54,8 +53,7 @@ class Found:
         return self.path.name
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
+class Collection(NamedTuple):
     """Everything under `packages-dir`: what is to be published, what is not, and what is wrong."""
 
     found: tuple[Found, ...]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from entrypoint import checks
 from entrypoint.checks import project as project_rules
@@ -39,8 +39,7 @@ LEFT_ALONE_TIP = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Lenience:
+class Lenience(NamedTuple):
     """How the user wants what was noticed to be taken."""
 
     strict: bool = False
@@ -57,8 +56,7 @@ class Lenience:
         return note
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(NamedTuple):
     """The files, read, and what was noticed about them without asking anybody."""
 
     distributions: tuple[Distribution, ...]
@@ -72,8 +70,7 @@ class Examined:
         return bool(self.problems) or any(note.level == "error" for note in self.notes)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What is to be done with one file."""
 
     distribution: Distribution

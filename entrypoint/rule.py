@@ -7,7 +7,7 @@ index, whose installers may take it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from entrypoint.errors import Note
 from entrypoint.index import Index
@@ -17,8 +17,7 @@ SHOWN = 3
 """Members, fields and the like that a message names before it counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """Something that is checked before anything is sent."""
 
     name: str

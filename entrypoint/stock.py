@@ -9,9 +9,9 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import httpx  # noqa: TC002 - the client needs it anyway
 
@@ -50,8 +50,7 @@ class Match(enum.Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What the index has under the name of a file."""
 
     match: Match
@@ -71,8 +70,7 @@ class Look:
         return next((f"{name} {hashes[name]}" for name in (*PROOFS, *hashes) if name in hashes), "no hash")
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(NamedTuple):
     """What an index has of some projects, before anything is sent."""
 
     projects: Mapping[str, Project | None]

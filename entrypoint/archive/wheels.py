@@ -13,8 +13,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from packaging.utils import parse_wheel_filename
 
@@ -124,8 +123,7 @@ def _members(source: BinaryIO, infos: Infos, members: Infos, root: str, index: I
     yield from suspects.notes(index)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(NamedTuple):
     """What one member is like."""
 
     name: str

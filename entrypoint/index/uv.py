@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from entrypoint.errors import InputError
 from entrypoint.index.urls import redacted
@@ -25,8 +25,7 @@ url = "https://HOST/simple/"
 publish-url = "https://HOST/upload/\""""
 
 
-@dataclass(frozen=True, slots=True)
-class NamedIndex:
+class NamedIndex(NamedTuple):
     """An index of a workspace. The URLs are as they stand in the file."""
 
     publish_url: str

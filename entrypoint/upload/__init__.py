@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from entrypoint.distribution import Distribution, Release
 from entrypoint.patience import Patience
@@ -25,8 +25,7 @@ from entrypoint.upload.recovery import Delivery, Means
 __all__ = ["PUBLIC", "Api", "Listener", "Outcome", "Scope", "State", "confirm", "publish"]
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(NamedTuple):
     """Who hears, in the thread that publishes, how it goes."""
 
     started: Callable[[Distribution], None]
@@ -55,8 +54,7 @@ def publish(plan: Plan, api: Api, stock: Stock, patience: Patience, parallel: in
         inbox.empty()  # what was done before a signal came is not forgotten
 
 
-@dataclass(frozen=True, slots=True)
-class _Engine:
+class _Engine(NamedTuple):
     """Runs in worker threads; what is to be heard goes through the inbox to the thread that waits."""
 
     plan: Plan

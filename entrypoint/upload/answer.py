@@ -11,9 +11,9 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from http import HTTPStatus
+from typing import NamedTuple
 
 import httpx
 
@@ -27,8 +27,7 @@ BODY_SECONDS = 30.0
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "windows-1252"})
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a server said to an upload."""
 
     status: int

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
@@ -20,8 +20,7 @@ from entrypoint.upload.multipart import Multipart
 from entrypoint.upload.outcome import Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """What one try to send a file came to."""
 
     verdict: Verdict
@@ -99,8 +98,7 @@ class Api:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """One release on its way to the index."""
 
     api: Api
@@ -118,7 +116,8 @@ class Session:
                     continue
                 if renewed or not self._renewed(response, said):
                     attempt = self._judged(distribution, response, said, answers)
-                    return replace(attempt, attested=attested, unattested="" if attested else self.api.unattested)
+                    shown = "" if attested else self.api.unattested
+                    return attempt._replace(attested=attested, unattested=shown)
                 renewed = True
         except httpx.TransportError as error:
             lost = failure(error, self.api.index.upload_url)

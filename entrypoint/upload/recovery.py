@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from entrypoint.distribution import Distribution
 from entrypoint.errors import Refused
@@ -27,8 +28,7 @@ LOOKS = (0.0, 2.0, 4.0, 8.0)
 _MAYBE = "It may be stored all the same: the simple index could not be asked."
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(NamedTuple):
     """What a delivery works with, the same for all files."""
 
     stock: Stock
