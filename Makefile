@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: demo test test-image lint format lock clean
+.PHONY: demo test test-image bench lint format lock clean
 
 demo: $(READY)
 	$(BIN)/python -m tests.demo
@@ -14,6 +14,10 @@ test: $(READY)
 # On the Docker Engine that answers; where none does, root on Debian gets one (`.ci/engine stop` ends it).
 test-image: $(READY)
 	eval "$$(.ci/engine start)" && PUBLISH_ACTION_REQUIRE_ENGINE=1 $(BIN)/python -m pytest -m image
+
+# Installs twine and uv from PyPI into .cache/bench, and this program with its locked requirements.
+bench: $(READY)
+	$(BIN)/python -m bench
 
 lint: $(READY)
 	$(BIN)/ruff check
