@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -20,6 +21,7 @@ from entrypoint.archive import Contents
 from entrypoint.errors import DistributionError, Note, PublishError
 from entrypoint.index import Index
 from entrypoint.metadata import CoreMetadata, Kind
+from entrypoint.threads import both
 
 BLOCK = 2**20
 """Bytes read at once, to hash and to send. Blocks of 64 KiB cost a third of the throughput on loopback (2026-11)."""
@@ -157,9 +159,7 @@ def read(found: Found, index: Index) -> tuple[Distribution, Contents, list[Note]
     """
     try:
         with found.path.open("rb") as file:
-            source: BinaryIO = io.BytesIO(file.read()) if found.size < LARGE else file
-            sha256, blake2b = _hashes(source)
-            contents = archive.read(source, source.tell(), found.filename, index)
+            (sha256, blake2b), contents = (_small if found.size < LARGE else _large)(file, found, index)
         core, notes = metadata.parse(contents.metadata)
     except DistributionError as error:
         raise DistributionError(error.title, error.detail, error.tip, path=found.shown, rule=error.rule) from error
@@ -241,21 +241,29 @@ def _parsed(filename: str) -> tuple[Kind, str, str, str]:
     return "sdist", project, str(version), "source"
 
 
-def _hashes(source: BinaryIO) -> tuple[str, str]:
-    """Give sha256 and blake2b-256, reading once to the end; a file on disk is hashed by two threads."""
-    sha256, blake2b = hashlib.sha256(), hashlib.blake2b(digest_size=32)
-    if isinstance(source, io.BytesIO):
-        block = source.read()
-        sha256.update(block)
-        blake2b.update(block)
-    else:
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - small files do without
+def _small(file: BinaryIO, found: Found, index: Index) -> tuple[tuple[str, str], Contents]:
+    """Read a file once, into memory."""
+    data = file.read()
+    hashes = hashlib.sha256(data).hexdigest(), hashlib.blake2b(data, digest_size=32).hexdigest()
+    return hashes, archive.read(io.BytesIO(data), len(data), found.filename, index)
 
-        with ThreadPoolExecutor(1) as other:
-            while block := source.read(BLOCK):
-                beside = other.submit(blake2b.update, block)
-                sha256.update(block)
-                beside.result()
+
+def _large(file: BinaryIO, found: Found, index: Index) -> tuple[tuple[str, str], Contents]:
+    """Read a file twice at the same time, for its hashes and by its members; it stays on disk."""
+    size = file.seek(0, os.SEEK_END)
+    return both(partial(_hashes, found.path), lambda: archive.read(file, size, found.filename, index))
+
+
+def _hashes(path: Path) -> tuple[str, str]:
+    """Give sha256 and blake2b-256 of a file on disk, by two threads."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - small files do without
+
+    sha256, blake2b = hashlib.sha256(), hashlib.blake2b(digest_size=32)
+    with path.open("rb", buffering=0) as source, ThreadPoolExecutor(1) as other:
+        while block := source.read(BLOCK):
+            beside = other.submit(blake2b.update, block)
+            sha256.update(block)
+            beside.result()
     return sha256.hexdigest(), blake2b.hexdigest()
 
 
