@@ -62,6 +62,11 @@ def side_by_side(work: Callable[[A], B], values: Sequence[A], width: int, inbox:
     waiting = deque(enumerate(values))
     answers: dict[int, B] = {}
     failures: list[BaseException] = []
+    finished = not values
+
+    def finish() -> None:
+        nonlocal finished
+        finished = True
 
     def labour() -> None:
         while True:
@@ -74,12 +79,14 @@ def side_by_side(work: Callable[[A], B], values: Sequence[A], width: int, inbox:
             except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
                 messages.put(partial(failures.append, error))
                 return
-            messages.put(partial(answers.__setitem__, number, answer))
+            answers[number] = answer
+            if len(answers) == len(values):  # only the last one wakes who waits, behind all that it was asked to do
+                messages.put(finish)
 
     for _ in range(min(width, len(values))):
         threading.Thread(target=labour, daemon=True).start()
     try:
-        while len(answers) < len(values) and not failures:
+        while not finished and not failures:
             messages.wait()
     finally:
         waiting.clear()
