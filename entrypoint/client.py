@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
@@ -178,8 +179,10 @@ def _load(context: ssl.SSLContext, name: str, path: str) -> None:
 
 def _without_bad_location(response: httpx.Response) -> None:
     """Take out a redirect to what is no web address: httpx builds the next request though nobody follows it."""
+    if (location := response.headers.get("location")) is None:
+        return
     try:
-        usable = httpx.URL(response.headers.get("location", "")).scheme in {"", "http", "https"}
+        usable = httpx.URL(location).scheme in {"", "http", "https"}
     except httpx.InvalidURL:
         usable = False
     if not usable:
@@ -187,5 +190,9 @@ def _without_bad_location(response: httpx.Response) -> None:
 
 
 def _request_line(response: httpx.Response) -> str:
-    request = response.request
-    return f"{request.method} {request.url.copy_with(query=None)} → {response.status_code}"
+    return f"{response.request.method} {_without_query(response.request.url)} → {response.status_code}"
+
+
+@lru_cache(maxsize=64)
+def _without_query(url: httpx.URL) -> str:
+    return str(url.copy_with(query=None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -138,7 +139,7 @@ class Session(NamedTuple):
             return Attempt(Verdict.UNAUTHORIZED, error, Scope.INDEX, status, requests=answers)
 
     def _post(self, url: str, body: Multipart) -> tuple[httpx.Response, answer.Answer]:
-        request = self.api.http.build_request("POST", url, content=body, headers=body.headers)
+        request = self.api.http.build_request("POST", _parsed(url), content=body, headers=body.headers)
         response = self.api.http.send(request, auth=self.api.credential, stream=True)
         try:
             return response, answer.read(response)
@@ -169,6 +170,9 @@ class Session(NamedTuple):
             requests=requests,
         )
 
+
+_parsed = lru_cache(maxsize=4)(httpx.URL)
+"""All files go to the same one."""
 
 NOT_STORED = frozenset({408, 425, 429})
 """Statuses that say that the request was not even looked at (RFC 9110, 15.5.9; RFC 8470, 5.2; RFC 6585, 4)."""
