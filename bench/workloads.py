@@ -89,9 +89,9 @@ WORKLOADS = (
 )
 
 GROWING = (100, 500, 1000, 2000)
-"""Numbers of wheels, otherwise as in the last workload, between which the time has to grow with their number."""
+"""Numbers of wheels, otherwise as in the last workload; the time has to grow with their number, and no faster."""
 STEEPER = 1.25
-"""The goal: each further file takes at most so many times the time of each earlier one."""
+"""The goal: of the most files each takes at most so many times as long as with the number that is best."""
 
 
 def growing(count: int) -> Workload:
