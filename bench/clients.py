@@ -123,7 +123,9 @@ def run(client: Client, job: Job) -> Taken:
 def install_ours() -> str:
     """Install this program with its locked requirements, and nothing else; give the interpreter."""
     lock = ROOT / "requirements.txt"
-    python = _environment("ours", ["--require-hashes", "--requirement", str(lock)], lock.read_text(encoding="utf-8"))
+    python = _environment(
+        "ours", ["--require-hashes", "--no-deps", "--requirement", str(lock)], lock.read_text(encoding="utf-8")
+    )
     wheels = CACHE / "wheels"
     _quietly(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(wheels), str(ROOT))
     (wheel,) = wheels.glob("*.whl")
