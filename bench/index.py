@@ -166,7 +166,7 @@ def _headers(lines: list[str]) -> Mapping[str, str]:
 
 
 async def serve(shelf: Shelf, certificate: str | None) -> None:
-    """Listen on two free ports of loopback, for clients and for control, tell their numbers, and serve without end."""
+    """Listen on two free ports of loopback, for clients and for control, and tell them; end with standard input."""
     tls = None
     if certificate:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -176,7 +176,8 @@ async def serve(shelf: Shelf, certificate: str | None) -> None:
     control = await loop.create_server(lambda: Connection(shelf, control=True), "127.0.0.1", 0)
     sys.stdout.write(f"{' '.join(str(each.sockets[0].getsockname()[1]) for each in (server, control))}\n")
     sys.stdout.flush()
-    await server.serve_forever()
+    async with server, control:
+        await loop.run_in_executor(None, sys.stdin.read)
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ def index(*, latency: float, bandwidth: float = 0.0, tls: Path | None = None) ->
     if tls:
         authority, certificate = _certificate(tls)
         command.append(f"--certificate={certificate}")
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             port, control = process.stdout.readline().split()
