@@ -1,0 +1,1 @@
+"""How publish-action is released."""
