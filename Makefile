@@ -31,7 +31,7 @@ lint: $(READY)
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/yamllint --strict .
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck .ci/*
+	$(BIN)/shellcheck .ci/* .github/scripts/*
 
 format: $(READY)
 	$(BIN)/ruff format

@@ -14,10 +14,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from release import changelog, index
+from release import index
 from release.callers import composite
 from release.errors import ReleaseError
-from release.git import ACTION, CHANGES, Repository, today
+from release.git import ACTION, Repository, today
 from release.refs import refused
 from release.versions import Bump, Version
 
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command."""
     try:
         given = _parser().parse_args(arguments)
-        for line in given.command(Repository(Path()), given):
+        for line in given.command(Repository(given.C), given):
             sys.stdout.write(f"{line}\n")
     except ReleaseError as error:
         sys.stderr.write(f"release: {error}\n")
@@ -74,12 +74,9 @@ def join(_repository: Repository, given: argparse.Namespace) -> Iterable[str]:
 
 
 def release(repository: Repository, given: argparse.Namespace) -> Iterable[str]:
-    """Make the release commit and its tag, push them, and leave the notes in a file."""
+    """Make the release commit and its tag, and push them."""
     prepared = repository.prepare(given.source, given.bump, given.day)
     released = repository.release(given.source, prepared, given.image, given.digest)
-    notes = changelog.section(prepared.files[CHANGES], prepared.version)
-    pulled = f"Image: `{given.image}@{given.digest}`, for linux/amd64 and linux/arm64. Commit: `{released.commit}`."
-    given.notes.write_text(f"{notes}\n\n{pulled}\n", encoding="utf-8")
     repository.push(given.remote, released, prepared.version)
     yield f"commit={released.commit}"
     yield f"refs={json.dumps([released.commit, released.tag, prepared.version.tag])}"
@@ -114,6 +111,7 @@ def caller(_repository: Repository, given: argparse.Namespace) -> Iterable[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m release", description=__doc__)
+    parser.add_argument("-C", type=Path, default=Path(), metavar="FOLDER", help="the repository, if it is not here")
     commands = parser.add_subparsers(required=True)
     options: dict[str, dict[str, Any]] = {
         "--source": {"help": "the commit that is released"},
@@ -125,7 +123,6 @@ def _parser() -> argparse.ArgumentParser:
         "--image": {"help": "name of the image, without tag and digest"},
         "--digest": {"help": "digest of the index"},
         "--remote": {"help": "where to push"},
-        "--notes": {"type": Path, "help": "file for the release notes"},
         "--version": {"type": Version.read, "help": "version that was released"},
         "--repository": {"help": "owner and name of the action"},
         "--ref": {"help": "its branch, tag, tag object or commit"},
@@ -135,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         (plan, "--source --bump"),
         (write, "--source --bump --day --into"),
         (join, "--raw --digests"),
-        (release, "--source --bump --day --image --digest --remote --notes"),
+        (release, "--source --bump --day --image --digest --remote"),
         (move, "--version --remote"),
         (same, ""),
         (latest, ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -67,8 +68,11 @@ class Repository:
         return finished.stdout
 
     def commit(self, ref: str) -> str:
-        """Give the commit that a branch, a tag, a tag object or a commit is."""
-        return self.git("rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")
+        """Give the commit that a tag, a tag object, a commit, or a branch (here or of the remote) is."""
+        for name in (ref, f"refs/remotes/origin/{ref}"):
+            with suppress(ReleaseError):
+                return self.git("rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}")
+        raise ReleaseError(f"'{ref}' is no commit, tag or branch here")
 
     def text(self, ref: str, path: str) -> str:
         """Give a file as a commit has it."""
@@ -113,7 +117,8 @@ class Repository:
         pinned = definition.pin(self.text(source, ACTION), name, digest)
         second = self._commit(first, {ACTION: pinned}, f"Release {version}")
         self.verify(source, second, version)
-        message = f"{version.tag}\n\n{changelog.section(prepared.files[CHANGES], version)}\n"
+        notes = changelog.section(prepared.files[CHANGES], version)
+        message = f"{version.tag}\n\n{notes}\n\nImage: `{name}@{digest}`\n\nCommit: `{second}`\n"
         self.git("tag", "--annotate", "--cleanup=verbatim", "--file=-", version.tag, second, given=message, environ=ME)
         return Released(first, second, self.git("rev-parse", f"refs/tags/{version.tag}"))
 
