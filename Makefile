@@ -28,6 +28,7 @@ lint: $(READY)
 	$(BIN)/zizmor --offline --no-progress --persona=pedantic .
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.ci/lint-recipes
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/yamllint --strict .
 	$(BIN)/hadolint Dockerfile
