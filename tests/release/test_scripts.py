@@ -121,6 +121,10 @@ elif arguments[:2] == ["buildx", "build"] and "--metadata-file" in arguments:
     digest = os.environ.get("DIGEST", "")
     file = pathlib.Path(arguments[arguments.index("--metadata-file") + 1])
     file.write_text(json.dumps({{"containerimage.digest": digest}}))
+elif arguments[0] == "create":
+    print("container")
+elif arguments[0] == "cp":
+    pathlib.Path(arguments[-1]).write_text(os.environ["BILL"])
 elif arguments[-1] == "--version":
     print("publish-action " + os.environ.get("OWN_VERSION", "1.2.3"))
 elif arguments[0] == "run":
@@ -179,6 +183,29 @@ def test_no_digest(docker: dict[str, str], digest: str) -> None:
     pushed = run("image", "push", "/source", **docker, DIGEST=digest)
     assert pushed.returncode == 1
     assert "digest=" not in pushed.stdout
+
+
+BILL = {"spdxVersion": "SPDX-2.3", "packages": [{"name": "publish-action"}, {"name": "httpx"}]}
+
+
+def test_the_bill_of_materials(docker: dict[str, str], tmp_path: Path) -> None:
+    """It is taken out of the image that was built, and nothing is left behind."""
+    taken = run("image", "sbom", str(tmp_path / "bill.json"), **docker, BILL=json.dumps(BILL))
+    assert taken.returncode == 0, taken.stderr
+    assert json.loads((tmp_path / "bill.json").read_text(encoding="utf-8")) == BILL
+    assert calls(docker) == [
+        ["create", "ghcr.io/org/publish-action:candidate"],
+        ["cp", "container:/usr/share/sbom/publish-action.spdx.json", str(tmp_path / "bill.json")],
+        ["rm", "container"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "bill", ["", "{}", json.dumps({**BILL, "packages": []}), json.dumps({**BILL, "spdxVersion": "1"})]
+)
+def test_no_bill_of_materials(docker: dict[str, str], tmp_path: Path, bill: str) -> None:
+    """An empty one, one of nothing, and one of another format are none."""
+    assert run("image", "sbom", str(tmp_path / "bill.json"), **docker, BILL=bill).returncode == 1
 
 
 @pytest.mark.parametrize("name", sorted(ABOUT))
