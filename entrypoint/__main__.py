@@ -12,6 +12,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
+from entrypoint import __version__
+
+if __name__ == "__main__" and sys.argv[1:] == ["--version"]:  # needs nothing of what is imported below
+    sys.stdout.write(f"publish-action {__version__}\n")
+    raise SystemExit
+
 import httpx  # noqa: TC002 - the client needs it anyway
 
 from entrypoint import attestations, client, credentials, index, plan, report, upload

@@ -70,3 +70,16 @@ def test_as_a_process(arguments: list[str], status: int, said: str, tmp_path: Pa
     assert said in finished.stdout + finished.stderr
     assert "Traceback" not in finished.stderr
     assert "::" not in finished.stdout
+
+
+def test_the_version_needs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The version is told before anything is imported, in the words of the parser."""
+    command = [sys.executable, "-I", "-X", "importtime", "-m", "entrypoint", "--version"]
+    finished = subprocess.run(command, cwd=tmp_path, env={}, check=True, capture_output=True, text=True)
+    assert "entrypoint" in finished.stderr
+    assert not {"httpx", "argparse", "pydantic"} & {
+        line.rpartition("|")[2].strip() for line in finished.stderr.splitlines()
+    }
+    with pytest.raises(SystemExit) as ended:
+        parse(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, finished.stdout)
