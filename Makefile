@@ -31,7 +31,7 @@ lint: $(READY)
 	.ci/lint-recipes
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/yamllint --strict .
-	$(BIN)/hadolint Dockerfile
+	$(BIN)/hadolint Dockerfile tests/action/peers.Dockerfile
 	$(BIN)/shellcheck .ci/* .github/scripts/*
 
 format: $(READY)
