@@ -28,7 +28,6 @@ UNNEEDED = frozenset(
         "id",
         "multiprocessing",
         "nh3",
-        "pydantic",
         "pypi_attestations",
         "readme_renderer",
         "sigstore",
