@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +17,9 @@ from entrypoint import __version__
 if __name__ == "__main__" and sys.argv[1:] == ["--version"]:  # needs nothing of what is imported below
     sys.stdout.write(f"publish-action {__version__}\n")
     raise SystemExit
+
+gc.disable()  # what is imported stays: looking through it for garbage takes a tenth of the time, now and later
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for them in all that is installed
 
 import httpx  # noqa: TC002 - the client needs it anyway
 
@@ -34,6 +37,9 @@ from entrypoint.runner import Runner
 from entrypoint.stock import Inventory, Stock
 from entrypoint.threads import side_by_side
 from entrypoint.upload import Api, Listener, Outcome
+
+gc.freeze()
+gc.enable()
 
 DRY = "It takes a credential to read this index, and this dry run has none: what is there already is not known."
 
@@ -257,6 +263,8 @@ def _entered(ledger: Ledger, runner: Runner) -> Iterator[None]:
     except* PublishError as group:
         ledger.problems += (problem for problem in leaves(group) if isinstance(problem, PublishError))
     except* Exception as group:  # noqa: BLE001 - what is known is reported all the same
+        import traceback  # noqa: PLC0415 - for a bug of ours only
+
         ledger.crash = repr(next(leaves(group)))
         runner.log(traceback.format_exc())
 
