@@ -24,9 +24,10 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look fo
 import httpx  # noqa: TC002 - the client needs it anyway
 
 from entrypoint import attestations, client, credentials, index, plan, report, upload
+from entrypoint.attestations import Attesting
 from entrypoint.credentials import Context, Credential, Surroundings, providers, static
 from entrypoint.credentials.exchange import Exchange
-from entrypoint.distribution import Distribution, collect
+from entrypoint.distribution import Collection, Distribution, collect
 from entrypoint.errors import CredentialError, Note, PublishError, gather, leaves
 from entrypoint.index import Located
 from entrypoint.inputs import Inputs, deprecated, remarks
@@ -108,44 +109,21 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
         exchange = Exchange(http, patience, inputs.timeout, runner.mask, runner.log)
         around = Surroundings(outside.environ, runner.workspace, tuple(collection.projects), ledger.notes.append)
         context = Context.of(located, inputs, around, exchange)
-        credential, refusal, publisher = _credential(context, ledger)
-        with closing(credential):
-            attesting = attestations.choose(context, collection, publisher=publisher)
-            ledger.notes += attesting.notes
-            refusals = tuple(filter(None, (refusal, None if refusal else attesting.refusal)))
-            stock = Stock(located.index, http, credential if credential.reads else None, patience)
-            lenience = Lenience(strict=inputs.strict, verify_metadata=inputs.verify_metadata)
-            examined, inventory = plan.look(
-                lambda: plan.examine(located.index, collection.found, lenience),
-                lambda: _inventory(
-                    stock, collection.projects, credential, refusals, dry=inputs.dry_run, signed=publisher is not None
-                ),
-                at_once=credential.lasting or not credential.reads,
-            )
-            ledger.notes += stock.notes
-            planned = ledger.plan = plan.make(
-                located.index,
-                examined,
-                inventory,
-                stock,
-                lenience,
-                skip_existing=inputs.skip_existing,
-                attest=attesting.decision.sign,
-                now=outside.clock.now(),
-            )
-            ledger.notes += planned.notes
-            _announce(planned, credential, runner, hashes=inputs.print_hash)
+        who = _who(context, collection, ledger)
+        with closing(who.credential):
+            stock = Stock(located.index, http, who.credential if who.credential.reads else None, patience)
+            planned = ledger.plan = _planned(context, collection, who, stock, outside.clock)
+            ledger.notes += [*stock.notes, *planned.notes]
+            _announce(planned, who.credential, runner, hashes=inputs.print_hash)
             planned.check()
             ledger.settled = "dry-run" if inputs.dry_run else "publish"
             if inputs.dry_run:
                 return
-            attested, notes = attesting.attest(
-                [each for release in planned.sending() for each in release.distributions]
-            )
+            attested, notes = who.attesting.attest(planned.files("upload"))
             ledger.notes += notes
-            if any(planned.sending()):
-                credential.sign_in()
-            api = Api(located.index, http, credential, attested, required=attesting.decision.required)
+            if planned.files("upload"):
+                who.credential.sign_in()
+            api = Api(located.index, http, who.credential, attested, required=who.attesting.decision.required)
             parallel = inputs.parallel or located.index.parallel
             upload.publish(planned, api, stock, patience, parallel, _listener(ledger, runner))
             if inputs.wait_for_index:
@@ -168,40 +146,68 @@ def _located(inputs: Inputs, runner: Runner) -> Located:
     return located
 
 
-def _credential(context: Context, ledger: Ledger) -> tuple[Credential, PublishError | None, bool | None]:
-    """Find the credential, or say why there is none; a dry run goes on without. And whether it is a publisher's."""
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who publishes, or why nobody can."""
+
+    credential: Credential
+    attesting: Attesting
+    refusal: PublishError | None
+    known: bool
+    """Whether there is a credential: a dry run goes on without."""
+
+
+def _who(context: Context, collection: Collection, ledger: Ledger) -> Who:
+    """Find the credential, and decide about attestations; nothing is asked yet."""
     ledger.notes += static.doubts(context)
     try:
         credential = credentials.resolve(context, providers.in_order())
     except CredentialError as error:
         if not context.inputs.dry_run:
-            return credentials.nobody(context, "none"), error, None
+            return Who(credentials.nobody(context, "none"), Attesting(context), error, known=False)
         detail = f"{error.detail} Publishing would stop here."
         # Most dry runs are those of pull requests, which may have no credential.
         note = Note("notice", error.title, detail, tip=error.tip, block=error.block, links=error.links)
         ledger.notes.append(note)
-        return credentials.nobody(context, "none: this is a dry run"), None, None
-    return credential, None, credential.publisher
+        nobody = credentials.nobody(context, "none: this is a dry run")
+        return Who(nobody, Attesting(context), None, known=False)
+    attesting = attestations.choose(context, collection, publisher=credential.publisher)
+    ledger.notes += attesting.notes
+    return Who(credential, attesting, attesting.refusal, known=True)
 
 
-def _inventory(
-    stock: Stock,
-    projects: list[str],
-    credential: Credential,
-    refusals: tuple[PublishError, ...],
-    *,
-    dry: bool,
-    signed: bool,
-) -> Inventory:
+def _planned(context: Context, collection: Collection, who: Who, stock: Stock, clock: Clock) -> Plan:
+    """Read the files and the index, and settle what is done with each file."""
+    inputs, index_ = context.inputs, context.index
+    lenience = Lenience(strict=inputs.strict, verify_metadata=inputs.verify_metadata)
+    examined, inventory = plan.look(
+        lambda: plan.examine(index_, collection.found, lenience),
+        lambda: _inventory(stock, collection.projects, who, dry=inputs.dry_run),
+        at_once=who.credential.lasting or not who.credential.reads,
+    )
+    return plan.make(
+        index_,
+        examined,
+        inventory,
+        stock,
+        lenience,
+        skip_existing=inputs.skip_existing,
+        attest=who.attesting.decision.sign,
+        now=clock.now(),
+    )
+
+
+def _inventory(stock: Stock, projects: list[str], who: Who, *, dry: bool) -> Inventory:
     """Read the index, unless that is of no use or would take what a dry run does not take."""
-    if refusals:
+    if who.refusal:
         known = stock.take(projects) if stock.public else Inventory({})
-        return known._replace(problems=(*refusals, *known.problems))
-    if dry and credential.reads and not credential.lasting:
-        return Inventory(dict.fromkeys(projects), why=DRY)
+        return known._replace(problems=(who.refusal, *known.problems))
+    unknown = Inventory(dict.fromkeys(projects), why=DRY)
+    if dry and who.credential.reads and not who.credential.lasting:
+        return unknown
     known = stock.take(projects)
-    if dry and not signed and any(isinstance(each, CredentialError) for each in known.problems):
-        return Inventory(dict.fromkeys(projects), why=DRY)
+    if dry and not who.known and any(isinstance(each, CredentialError) for each in known.problems):
+        return unknown
     return known
 
 

@@ -113,6 +113,10 @@ class Plan:
             if files := tuple(self._with("upload", release)):
                 yield replace(release, distributions=files)
 
+    def files(self, action: Action) -> list[Distribution]:
+        """Give the files of which this is to be done, in the order in which they are sent."""
+        return [each for release in self.releases for each in self._with(action, release)]
+
     @property
     def compared(self) -> bool:
         """Whether it is known what the index has of every project."""

@@ -103,14 +103,9 @@ class Attesting:
         return Attested(text, logs, frozenset(each.signature for each in all_of_it)), notes
 
 
-def choose(context: Context, collection: Collection, *, publisher: bool | None) -> Attesting:
-    """Decide by index, credential and job.
-
-    `publisher`: whether we sign in as a trusted publisher; `None`: nobody knows, for there is no credential.
-    """
+def choose(context: Context, collection: Collection, *, publisher: bool) -> Attesting:
+    """Decide by index, credential and job; `publisher`: whether we sign in as a trusted publisher."""
     inputs = context.inputs
-    if publisher is None:
-        return Attesting(context)
     beside, orphans = given.paired(collection.attestations, collection.found)
     id_token = _identity(context)
     try:
