@@ -17,7 +17,15 @@ from tests.line import ROOT, schema
 
 ACTION: Any = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "CHANGELOG.md",
+        ROOT / "SECURITY.md",
+        *(ROOT / "docs").glob("*.md"),
+    ]
+)
 
 
 def default(name: str) -> str:
@@ -28,11 +36,20 @@ def default(name: str) -> str:
     return "\n".join(value) if isinstance(value, tuple) else str(value).lower()
 
 
-def table(heading: str) -> list[list[str]]:
-    """Read the first table under a heading of the README, without its head."""
-    lines = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0].splitlines()
-    rows = [line for line in lines if line.startswith("| ")]
-    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows[1:]]
+def section(heading: str) -> str:
+    """Give what stands under a heading of the README."""
+    return README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def tables(text: str) -> dict[str, list[list[str]]]:
+    """Read the first table before and under each heading of level 3, without its head."""
+    found = {}
+    for part in re.split(r"^### ", f"\n{text}", flags=re.MULTILINE):
+        heading, _, lines = part.partition("\n")
+        rows = [line for line in lines.partition("\n| ")[2].partition("\n\n")[0].splitlines() if line.startswith("| ")]
+        if rows:
+            found[heading] = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+    return found
 
 
 def test_action_inputs() -> None:
@@ -47,15 +64,19 @@ def test_action_inputs() -> None:
 
 
 def test_readme_inputs() -> None:
-    """The README's table of inputs says the same."""
+    """The README's tables of inputs, one for each task, say the same, each input once and in the same order."""
+    groups = tables(section("Inputs"))
+    assert len(groups) >= 7
+    assert "" not in groups
     rows = [(f"`{name}`", f"`{default(name)}`" if default(name) else "", hint(name)) for name in NAMES]
-    assert [tuple(row) for row in table("Inputs")] == rows
+    assert [tuple(row) for group in groups.values() for row in group] == rows
+    assert all(f"`{alias}`" in section("Inputs") for alias in ALIASES)
 
 
 def test_readme_outputs() -> None:
     """The README's table of outputs says what action.yml says."""
     rows = [(f"`{name}`", output["description"]) for name, output in ACTION["outputs"].items()]
-    assert [tuple(row) for row in table("Outputs")] == rows
+    assert [tuple(row) for row in tables(section("Outputs"))[""]] == rows
 
 
 def test_examples_use_what_exists() -> None:
