@@ -160,6 +160,36 @@ def test_hosts(world: World, tmp_path: Path, configuration: str, run: Configurat
     assert [pattern for pattern in patterns if not any(fnmatchcase(host, pattern) for host in asked)] == []
 
 
+IDENTITY = "pipelines.actions.githubusercontent.com"
+SIGSTORE = {"tuf-repo-cdn.sigstore.dev", "fulcio.sigstore.dev", "rekor.sigstore.dev"}
+OTHER: list[tuple[dict[str, str], set[str]]] = [
+    ({"password": "api token"}, set()),
+    ({"trusted-publishing": "always"}, {IDENTITY}),
+    ({"trusted-publishing": "always", "attestations": "required"}, {IDENTITY, *SIGSTORE}),
+    ({"password": "api token", "attestations": "required"}, {IDENTITY, *SIGSTORE}),
+]
+
+
+@pytest.mark.parametrize(("inputs", "more"), OTHER, ids=["token", "publisher", "publisher-signed", "token-signed"])
+def test_hosts_of_another_index(world: World, tmp_path: Path, inputs: dict[str, str], more: set[str]) -> None:
+    """Another index is asked at its own host, GitHub for an identity that is needed, and Sigstore where it must be."""
+    index = world.discovery
+    index.trust(world.github, "demo")
+    release(tmp_path / "w")
+    given = {name: index.api_token() if value == "api token" else value for name, value in inputs.items()}
+    urls = {"repository-url": index.upload_url, "check-url": index.simple_url}
+    ours = publish_in(world, tmp_path / "w", urls | given)
+    assert ours.status == 0, ours.raw
+    assert {entry.host for entry in world.journal.entries} == {index.location, *more}
+
+
+def test_a_dry_run_asks_nobody(world: World, tmp_path: Path) -> None:
+    """Where it takes a fetched token to read the index, a dry run asks nobody."""
+    job = Job(world, tmp_path / "w")
+    assert job.publish(job.keyless | {"dry-run": "true"}).status == 0
+    assert world.journal.entries == []
+
+
 def permissions(job: Any) -> set[str]:
     """Say what a job needs that publishes, as the README has it: its identity, and a checkout's read."""
     uses = [str(step["uses"]) for step in steps(job)]
