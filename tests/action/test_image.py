@@ -486,8 +486,8 @@ $python -c 'import pypi_attestations, sigstore.oidc, sigstore.sign'
 $python -c 'import hashlib, pathlib'
 $python -m twine upload --non-interactive --disable-progress-bar --repository-url {url} -u publisher -p x dist/*
 """
-"""The processes of pypa/gh-action-pypi-publish's step (its `twine-upload.sh`, 2026-08), with what each imports: exchange
-of identities, names of packages, check, attestations, hashes, upload. Neither exchanges nor signs anything here."""
+"""The processes of pypa/gh-action-pypi-publish's step (its `twine-upload.sh`, 2026-08), with what each imports:
+exchange of identities, names of packages, check, attestations, hashes, upload. Nothing is exchanged or signed here."""
 
 IMPORTS = "import twine.commands.upload, pypi_attestations"
 
