@@ -119,6 +119,16 @@ def test_twice_in_one_job(
     published(pypiserver.simple_url, first, second)
 
 
+@pytest.mark.image
+def test_a_folder_that_is_only_read(image: str, workspace: Path, pypiserver: PypiServer, project: str) -> None:
+    """A `dist` that nobody may write to, in a container whose root nobody may write to, is published all the same."""
+    wheel = make_wheel(workspace / "dist", project)
+    with_ = {"repository-url": pypiserver.upload_url, "user": pypiserver.user, "password": pypiserver.password}
+    mount = f"{workspace / 'dist'}:/github/workspace/dist:ro"
+    result = step(Docker(image, network="host", options=["--read-only", "-v", mount]), workspace, with_)
+    assert (result.exit_code, states(result)) == (0, {wheel.name: "uploaded"})
+
+
 def test_tls_with_an_authority_in_the_workspace(
     machine: Machine, workspace: Path, pypiserver: PypiServer, ca: Authority, project: str, tmp_path: Path
 ) -> None:
