@@ -37,7 +37,7 @@ from entrypoint.report import Ledger, annotation, outputs, summary
 from entrypoint.runner import Runner
 from entrypoint.stock import Inventory, Stock
 from entrypoint.threads import side_by_side
-from entrypoint.upload import Api, Listener, Outcome
+from entrypoint.upload import Api, Listener, Outcome, Standing
 
 gc.freeze()
 gc.enable()
@@ -125,7 +125,10 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
                 who.credential.sign_in()
             api = Api(located.index, http, who.credential, attested, required=who.attesting.decision.required)
             parallel = inputs.parallel or located.index.parallel
-            upload.publish(planned, api, stock, patience, parallel, _listener(ledger, runner))
+            try:
+                upload.publish(planned, api, stock, patience, parallel, _listener(ledger, runner))
+            finally:
+                runner.clear()
             if inputs.wait_for_index:
                 _confirm(ledger, stock, outside.clock, inputs.wait_for_index)
 
@@ -220,7 +223,14 @@ def _listener(ledger: Ledger, runner: Runner) -> Listener:
         ledger.ended(outcome)
         runner.log(report.progress(outcome))
 
-    return Listener(started, ended, runner.log)
+    def beat(standing: Standing) -> None:
+        if not runner.draws:
+            runner.log(f"  {standing}")
+
+    def moved(standing: Standing) -> None:
+        runner.draw(str(standing), standing.share)
+
+    return Listener(started, ended, runner.log, beat, moved)
 
 
 def _confirm(ledger: Ledger, stock: Stock, clock: Clock, seconds: float) -> None:

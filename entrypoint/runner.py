@@ -12,6 +12,7 @@ import html
 import json
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -121,6 +122,37 @@ def _spellings(secret: str) -> Iterator[str]:
     yield json.dumps(secret)[1:-1]
 
 
+CLEARED = "\r\x1b[K"
+"""Back to the first column, and nothing from there to the end of the line (ECMA-48, EL)."""
+BAR = 24
+"""Columns of a bar."""
+NARROW = 60
+"""Columns of a terminal below which there is no bar beside the text."""
+_COLOURS = {"error": "31", "warning": "33", "notice": "36", "bar": "32"}
+
+
+class Terminal:
+    """What a person's terminal can do; no stream of bytes that is kept gets any of it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._coloured = not environ.get("NO_COLOR")  # https://no-color.org
+        self.line = ""
+        """The last line, which is drawn anew and never ends."""
+
+    def coloured(self, text: str, kind: Level | Literal["bar"]) -> str:
+        """Give a text a colour, if the person wants any."""
+        return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self._coloured and text else text
+
+    def drawn(self, text: str, share: float) -> str:
+        """Put a bar before a text, and cut it to the width of the terminal."""
+        width = shutil.get_terminal_size().columns - 1  # some terminals begin a new line after the last column
+        if width < NARROW:
+            return text[:width]
+        full = int(share * BAR)
+        bar = f"{self.coloured('━' * full, 'bar')}{'╌' * (BAR - full)}"
+        return f"{bar} {share:4.0%} {text[: width - BAR - 6]}"
+
+
 class Runner:
     """The machine and the workflow that run us; on a person's terminal, only the terminal."""
 
@@ -132,6 +164,8 @@ class Runner:
         self._summary = environ.get("GITHUB_STEP_SUMMARY")
         self._temp = environ.get("RUNNER_TEMP")
         self._stream: TextIO | None = stream
+        drawing = not self.in_actions and environ.get("TERM") not in {None, "", "dumb"} and stream.isatty()
+        self._terminal = Terminal(environ) if drawing else None
         self._secrets: set[str] = set()
         self._writing = threading.Lock()
 
@@ -156,6 +190,21 @@ class Runner:
         for line in log_lines(self.redact(text)):
             self._write(line)
 
+    @property
+    def draws(self) -> bool:
+        """Whether a person watches a line that is drawn anew."""
+        return self._terminal is not None
+
+    def draw(self, text: str, share: float) -> None:
+        """Draw the last line anew: a bar that is filled from 0 to 1, and a text. Nothing where nobody watches."""
+        if self._terminal:
+            self._put(line=self._terminal.drawn(one_line(self.redact(text)), share))
+
+    def clear(self) -> None:
+        """Take away the line that is drawn."""
+        if self._terminal and self._terminal.line:
+            self._put(line="")
+
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
         """Fold the lines logged inside the block under a title."""
@@ -174,7 +223,9 @@ class Runner:
         """Tell someone who has to act, on the page of the run; `path` is relative to the workspace."""
         title, message = one_line(self.redact(title)), visible(self.redact(message))
         if not self.in_actions:
-            self.log(f"{level}: {title}\n  " + message.replace("\n", "\n  "))
+            first, *others = log_lines(f"{level}: {title}\n  " + message.replace("\n", "\n  "))
+            for line in (self._terminal.coloured(first, level) if self._terminal else first, *others):
+                self._write(line)
             return
         properties = {"title": title, "file": one_line(self.redact(path or ""))}
         text = ",".join(f"{key}={command_property(value)}" for key, value in properties.items() if value)
@@ -206,11 +257,18 @@ class Runner:
                 file.writelines(texts)
 
     def _write(self, line: str) -> None:
+        self._put(f"{line}\n")
+
+    def _put(self, text: str = "", line: str | None = None) -> None:
+        """Print a text above the line that is drawn, and that as it was, or anew."""
         if self._stream is None:
             return
         try:
             with self._writing:  # requests are logged by the threads that make them
-                self._stream.write(f"{line}\n")
+                if self._terminal:
+                    before, self._terminal.line = self._terminal.line, self._terminal.line if line is None else line
+                    text = f"{CLEARED if before else ''}{text}{self._terminal.line}"
+                self._stream.write(text)
                 self._stream.flush()
         except BrokenPipeError:
             # Whoever read the log is gone. The release goes on, and the report still says what became of it.

@@ -23,7 +23,9 @@ AWAKE = 0.25
 class Inbox:
     """What the waiting thread is asked to do by those who work: done in its order, and not lost by an interruption."""
 
-    def __init__(self) -> None:
+    def __init__(self, tick: Callable[[], None] = lambda: None) -> None:
+        self._tick = tick
+        """Called between messages, several times a second."""
         self._messages: deque[Callable[[], None]] = deque()
         self._there = threading.Event()
 
@@ -37,6 +39,7 @@ class Inbox:
         self._there.wait(AWAKE)
         self._there.clear()
         self.empty()
+        self._tick()
 
     def empty(self) -> None:
         """Do everything that is there."""

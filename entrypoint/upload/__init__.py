@@ -20,9 +20,10 @@ from entrypoint.upload.confirm import confirm
 from entrypoint.upload.lane import AT_ONCE, Lane, Traffic
 from entrypoint.upload.legacy import Api, Session
 from entrypoint.upload.outcome import PUBLIC, Outcome, Scope, State
+from entrypoint.upload.progress import Pulse, Standing, Tally
 from entrypoint.upload.recovery import Delivery, Means
 
-__all__ = ["PUBLIC", "Api", "Listener", "Outcome", "Scope", "State", "confirm", "publish"]
+__all__ = ["PUBLIC", "Api", "Listener", "Outcome", "Scope", "Standing", "State", "confirm", "publish"]
 
 
 class Listener(NamedTuple):
@@ -33,17 +34,23 @@ class Listener(NamedTuple):
     """Called for every file that is to be sent, also for one that is not even tried."""
     said: Callable[[str], None]
     """Takes a line for the log."""
+    beat: Callable[[Standing], None] = lambda _: None
+    """Called every ten seconds, as long as something is going on."""
+    moved: Callable[[Standing], None] = lambda _: None
+    """Called some times a second, as long as something is going on."""
 
 
 def publish(plan: Plan, api: Api, stock: Stock, patience: Patience, parallel: int, listener: Listener) -> None:
     """Send what the plan wants sent; one file that fails does not stop the others, unless it stands for all of them."""
-    inbox = Inbox()
+    tally = Tally((each for release in plan.sending() for each in release.distributions), patience.clock)
+    inbox = Inbox(Pulse(tally, patience.clock, listener.beat, listener.moved).tick)
     traffic = Traffic()
 
     def say(line: str) -> None:
         inbox.put(partial(listener.said, line))
 
-    engine = _Engine(plan, api, Means(stock, patience, plan.skip_existing, say), traffic, parallel, inbox, listener)
+    means = Means(stock, patience, plan.skip_existing, say)
+    engine = _Engine(plan, api, means, traffic, parallel, inbox, tally, listener)
     projects: dict[str, list[Release]] = {}
     for release in plan.sending():
         projects.setdefault(release.project, []).append(release)
@@ -63,6 +70,7 @@ class _Engine(NamedTuple):
     traffic: Traffic
     parallel: int
     inbox: Inbox
+    tally: Tally
     listener: Listener
 
     def project(self, releases: Sequence[Release]) -> None:
@@ -88,7 +96,9 @@ class _Engine(NamedTuple):
             outcome = _not_attempted(distribution, lane.stopped)
         else:
             self.inbox.put(partial(self.listener.started, distribution))
-            outcome = Delivery(distribution, session, lane, self.means).run()
+            flight = self.tally.begin(distribution)
+            outcome = Delivery(distribution, session, lane, self.means, flight).run()
+            self.tally.end(flight, outcome.state)
             lane.learn(outcome)
         self.inbox.put(partial(self.listener.ended, outcome))
         return outcome

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -104,13 +104,17 @@ class Session(NamedTuple):
 
     api: Api
 
-    def attempt(self, distribution: Distribution) -> Attempt:
-        """Send one file once and say what came of it; what goes wrong is part of the answer."""
+    def attempt(self, distribution: Distribution, at: Callable[[int], None] = lambda _: None) -> Attempt:
+        """Send one file once and say what came of it; what goes wrong is part of the answer.
+
+        `at` hears how many bytes of the file have left.
+        """
+        found = distribution.found
         answers, status, renewed, attested = 0, None, False, None
         try:
             while True:
-                url, attested = self.api.url, self.api.attested.get(distribution.found.path)
-                body = Multipart(form.fields(distribution, attested), distribution.found.path, distribution.found.size)
+                url, attested = self.api.url, self.api.attested.get(found.path)
+                body = Multipart(form.fields(distribution, attested), found.path, found.size, at)
                 response, said = self._post(url, body)
                 answers, status = answers + 1, said.status
                 if self.api.follow(url, said) or (attested and self.api.unattests(said)):

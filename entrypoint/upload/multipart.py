@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -18,13 +18,17 @@ class Multipart:
     """Text fields followed by one file.
 
     Every iteration opens the file anew, so that a request can be sent again; at most one block is in memory.
-    Iterating raises `DistributionError` when the file is not `size` bytes long any more.
+    Iterating raises `DistributionError` when the file is not `size` bytes long any more. `at` hears how many bytes of
+    the file have left; of a small file all at once, with its form.
     """
 
-    def __init__(self, fields: Sequence[tuple[str, str]], path: Path, size: int) -> None:
+    def __init__(
+        self, fields: Sequence[tuple[str, str]], path: Path, size: int, at: Callable[[int], None] = lambda _: None
+    ) -> None:
         boundary = os.urandom(16).hex()
         self._path = path
         self._size = size
+        self._at = at
         self._head = b"".join(_text_part(boundary, name, value) for name, value in fields) + _file_head(boundary, path)
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self.headers = {
@@ -45,6 +49,7 @@ class Multipart:
                 if left < 0:
                     break
                 yield block
+                self._at(self._size - left)
         if left:
             raise DistributionError(
                 "The file changed while it was being published",

@@ -20,6 +20,7 @@ from entrypoint.stock import Look, Match, Stock
 from entrypoint.upload.lane import Lane
 from entrypoint.upload.legacy import Attempt, Session
 from entrypoint.upload.outcome import Outcome, Scope, State
+from entrypoint.upload.progress import Flight
 
 LOOKS = (0.0, 2.0, 4.0, 8.0)
 """Seconds before each look for a file that the index says it has. Its simple index may be some seconds behind."""
@@ -46,6 +47,7 @@ class Delivery:
     session: Session
     lane: Lane
     means: Means
+    flight: Flight
     _requests: int = 0
     _unsure: bool = False
     """Whether an earlier attempt may have stored the file."""
@@ -68,8 +70,10 @@ class Delivery:
     def _settled(self) -> Outcome:
         tried = 0
         while True:
+            self.flight.phase = "queued"
             with self.lane.turn():
-                attempt = self.session.attempt(self.distribution)
+                self.flight.sends()
+                attempt = self.session.attempt(self.distribution, self.flight.at)
             tried += 1
             self._note(attempt)
             if outcome := self._final(attempt):
@@ -78,6 +82,7 @@ class Delivery:
             if pause is None or not self.lane.open:
                 return self._given_up(attempt, tried)
             self._say(attempt, pause)
+            self.flight.waits(self.means.patience.clock.seconds() + pause)
             self.means.patience.clock.sleep(pause)
             if self._unsure and (outcome := self._found(self._look())):
                 return outcome
@@ -141,6 +146,7 @@ class Delivery:
         return look, None
 
     def _look(self) -> Look:
+        self.flight.phase = "looking"
         return self.means.stock.look(self.distribution)
 
     def _found(self, look: Look) -> Outcome | None:
