@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: demo test test-image bench lint format lock clean
+.PHONY: demo test test-image bench pictures lint format lock clean
 
 demo: $(READY)
 	$(BIN)/python -m tests.demo
@@ -18,6 +18,10 @@ test-image: $(READY)
 # Installs twine and uv from PyPI into .cache/bench, and this program with its locked requirements.
 bench: $(READY)
 	$(BIN)/python -m bench
+
+# Real runs, rendered: needs Chromium and fonts (`apt-get install chromium fonts-liberation fonts-noto-color-emoji`).
+pictures: $(READY)
+	$(BIN)/python -m tests.pictures
 
 lint: $(READY)
 	$(BIN)/ruff check

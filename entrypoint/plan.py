@@ -217,6 +217,7 @@ def make(
         if project := projects.get(release.project):
             missing = [each for each in release.distributions if steps[each.found.path].action == "upload"]
             notes += map(lenience.judged, project_rules.of_release(release, missing, project, index, now))
+    notes = list(dict.fromkeys(notes))  # what holds for a project is said once, not for each of its releases
     if None in projects.values():
         notes.append(_not_compared(index, inventory.why))
     problems = (

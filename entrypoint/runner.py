@@ -44,6 +44,9 @@ _MARKDOWN = re.compile(
 )
 
 
+_CODE = re.compile("(?<![`$])`(?! )([^`|]+)(?<! )`(?![`$])")
+
+
 def visible(text: str) -> str:
     """Replace what a terminal or a log would act on instead of showing it; line ends stay."""
     return _CONTROL.sub("\ufffd", text.replace("\t", " "))
@@ -73,7 +76,11 @@ def command_property(text: str) -> str:
 
 def markdown(text: str) -> str:
     """Show a text literally in one line of GitHub's Markdown, also in a table: no link, image or HTML comes of it."""
-    entities = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _escaped(one_line(text))
+
+
+def _escaped(line: str) -> str:
+    entities = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKDOWN.sub(r"\\\1", entities)
 
 
@@ -81,6 +88,15 @@ def markdown_code(text: str) -> str:
     """Show a name in Markdown's type for code, also in a table."""
     text = one_line(text)
     return markdown(text) if not text or "`" in text or "|" in text else f"`{text}`"
+
+
+def markdown_prose(text: str) -> str:
+    """Show a text as `markdown` does, but for what stands between single backticks: in the type for code.
+
+    Whoever wrote it, code is shown and not acted on. GitHub's formulas have the form ``$`x`$``.
+    """
+    parts = _CODE.split(one_line(text))  # text and code in turn
+    return "".join(f"`{part}`" if number % 2 else _escaped(part) for number, part in enumerate(parts))
 
 
 def markdown_block(text: str, indent: str = "") -> Iterator[str]:

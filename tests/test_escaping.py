@@ -14,7 +14,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from entrypoint.runner import Runner, heredoc, log_lines, markdown, markdown_code, one_line, shortened, visible
+from entrypoint.runner import (
+    Runner,
+    heredoc,
+    log_lines,
+    markdown,
+    markdown_code,
+    markdown_prose,
+    one_line,
+    shortened,
+    visible,
+)
 from tests.action.commands import cut, parse
 from tests.action.files import pairs
 
@@ -172,6 +182,24 @@ def test_markdown_is_literal(text: str) -> None:
     assert not kinds & ACTING
     assert "ordered_list_open" not in rendered(f"- {markdown(text)}")[1]
     assert "heading_open" not in rendered(f"- {markdown(text)}")[1]
+
+
+@many
+@given(TEXTS)
+def test_prose_is_literal_but_for_code(text: str) -> None:
+    """Of a text whose words may be code, only the backticks around code are not shown; nothing else comes of it."""
+    texts, kinds = rendered(f"- x {markdown_prose(text)}")
+    shown, whole = "".join("".join(texts).split()), "".join(f"x {one_line(text)}".split())
+    assert shown.replace("`", "") == whole.replace("`", "")
+    assert not kinds & ACTING
+
+
+def test_prose() -> None:
+    """What stands between two single backticks is code, with what is around it, and an odd backtick is shown."""
+    texts, kinds = rendered(markdown_prose("With `skip-existing: true` it *goes* on, and so `<b>`; a ` is one."))
+    assert texts == ["With skip-existing: true it *goes* on, and so <b>; a ` is one."]
+    assert kinds & {"code_inline", "em_open"} == {"code_inline"}
+    assert markdown_prose("``a`` $`b`$ ` c `") == "\\`\\`a\\`\\` \\$\\`b\\`\\$ \\` c \\`"
 
 
 @many

@@ -25,7 +25,7 @@ def test_pypiserver(pypiserver: PypiServer, project: str, tmp_path: Path, publis
     assert ours.outputs["outcome"] == "published"
     assert ours.states == {wheel.name: "uploaded", sdist.name: "uploaded"}
     assert sum("is uploaded to" in message for message in ours.messages("notice")) == 2
-    assert ours.summary.count("✅ uploaded") == 2
+    assert ours.summary.count("✅\N{NO-BREAK SPACE}uploaded") == 2
     published(pypiserver.simple_url, wheel, sdist)
 
 

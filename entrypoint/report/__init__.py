@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal, TypedDict
 
@@ -31,6 +32,7 @@ GOOD: frozenset[State] = PUBLIC | {"skipped", "planned"}
 """States that leave nothing to be done."""
 
 
+PUT_RIGHT = "Put right what is wrong, then"
 RUN_AGAIN = "Run the job again: it finds out what the index has, and sends what is missing."
 
 INTERRUPTED = Unavailable(
@@ -38,6 +40,9 @@ INTERRUPTED = Unavailable(
     "The run was stopped during this upload; the index may have stored the file or not.",
     RUN_AGAIN,
 )
+
+CLOSING = 3
+"""Releases that are named with the day on which they are closed."""
 
 PLANNED: Mapping[Action, State] = {
     "upload": "not-attempted",
@@ -257,16 +262,20 @@ def _next_step(ledger: Ledger, there: set[Path]) -> str:
     if all(isinstance(each, Unavailable) for each in errors) and not ledger.crash:
         advice = "Run the job again to send the rest."
     else:
-        advice = "Put right what is said below, then run the job again: it sends only what is missing."
+        advice = f"{PUT_RIGHT} run the job again: it sends only what is missing."
     closing = " ".join(_closing(ledger.plan, there)) if ledger.plan and there else ""
     return f"{advice} {closing}".strip()
 
 
 def _closing(plan: Plan, there: set[Path]) -> Iterator[str]:
+    days: dict[date, list[str]] = {}
     for release in plan.releases:
         public = [each.found.path in there for each in release.distributions]
         if any(public) and not all(public) and (day := plan.closes(release)):
-            yield f"{plan.index.title} closes {release.name} {release.version} on {day:%Y-%m-%d}."
+            days.setdefault(day.date(), []).append(f"{release.name} {release.version}")
+    for on, names in sorted(days.items()):
+        more = f" and {len(names) - CLOSING} more" if len(names) > CLOSING else ""
+        yield f"{plan.index.title} closes {', '.join(names[:CLOSING])}{more} on {on}."
 
 
 def _said(ledger: Ledger) -> Iterator[Remark]:

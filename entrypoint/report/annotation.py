@@ -58,29 +58,37 @@ def headline(report: Report) -> str:
 
 def state_of_things(report: Report) -> str:
     """Say how many files are public, which are not, and what to do about that."""
+    return " ".join(filter(None, (counted(report), _missing(report), report.next_step if report.files else "")))
+
+
+def counted(report: Report) -> str:
+    """Say of how many files what is true."""
     if not report.files:
         return "No file was looked at."
     total = _files(len(report.files))
     if report.outcome == "dry-run":
         return f"To be sent: {report.count('planned')} of {total}."
-    missing = [file["filename"] for file in report.files if file["state"] not in GOOD]
-    if not missing:
+    if all(file["state"] in GOOD for file in report.files):
         skipped = report.count("skipped")
         left = f" Left alone, with other content there: {skipped}." if skipped else ""
         return f"On the index: {report.count(*PUBLIC)} of {total}.{left}"
-    if not any(file["attempts"] for file in report.files):
-        public = f"{report.on_index} of {total} {_be(report.on_index)} public, none by this run."
-        unknown = f"None of {total} was sent; what the index has of them is not known."
-        return f"{public if report.compared else unknown} {report.next_step}"
+    there = f"{report.on_index} of {total} {'is' if 1 in (report.on_index, len(report.files)) else 'are'} public"
+    if _tried(report):
+        return f"{there}."
+    unknown = f"None of {total} was sent; what the index has of them is not known."
+    return f"{there}, none by this run." if report.compared else unknown
+
+
+def _tried(report: Report) -> bool:
+    return any(file["attempts"] for file in report.files)
+
+
+def _missing(report: Report) -> str:
+    missing = [file["filename"] for file in report.files if file["state"] not in GOOD]
+    if not missing or not _tried(report) or report.outcome == "dry-run":
+        return ""
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-    return (
-        f"{report.on_index} of {total} {_be(report.on_index)} public. "
-        f"Not published: {', '.join(missing[:SHOWN])}{more}. {report.next_step}"
-    )
-
-
-def _be(number: int) -> str:
-    return "is" if number == 1 else "are"
+    return f"Not published: {', '.join(missing[:SHOWN])}{more}."
 
 
 def _files(number: int) -> str:

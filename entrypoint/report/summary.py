@@ -1,14 +1,21 @@
-"""The job summary: for someone who reads it later, in GitHub's Markdown."""
+"""The job summary: for someone who reads it later, in GitHub's Markdown.
+
+Outcome, cause and next step come first, so that nobody has to scroll for them; then links, the one table of all files,
+what needs attention first, and what to do about each cause.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
 
 from entrypoint.plan import bytes_shown
-from entrypoint.report import FileRecord, Report
-from entrypoint.report.annotation import headline, state_of_things
-from entrypoint.runner import markdown, markdown_block, markdown_code, shortened
+from entrypoint.report import PUT_RIGHT, FileRecord, Remark, Report
+from entrypoint.report.annotation import counted, headline
+from entrypoint.runner import markdown, markdown_block, markdown_code, markdown_prose, shortened
+from entrypoint.upload import State
 
 BUDGET = 900_000
 """Bytes. GitHub drops a summary of more than 1 MiB whole (actions/runner, 2026-08)."""
@@ -18,67 +25,136 @@ UNFOLDED = 5
 REMARKS = 50
 REASON = 300
 """UTF-16 units of a reason in the table; the report has it all."""
+LONG = 20
+"""Files of a table that is not folded: more of them push what to do out of sight."""
+NAMED = 3
+"""Files that a cause names."""
 
-_SIGNS = {
-    "uploaded": "✅ uploaded",
-    "accepted": "✅ accepted",
-    "already-present": "✅ already present",
-    "planned": "🔎 planned",
-    "skipped": "⚠️ skipped",
+_SIGNS: dict[State, str] = {
     "conflict": "❌ conflict",
     "failed": "❌ failed",
     "not-attempted": "⏸️ not attempted",
+    "skipped": "⚠️ skipped",
+    "accepted": "✅ accepted",
+    "uploaded": "✅ uploaded",
+    "already-present": "✅ already present",
+    "planned": "🔎 planned",
 }
+_ATTENTION: dict[State, int] = {"conflict": 0, "failed": 0, "not-attempted": 1, "skipped": 2}
+"""State → its place in the table; all others come after these."""
+_DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
+
+
+class Cause(NamedTuple):
+    """What was seen of one or several files, with what to do about it."""
+
+    first: Remark
+    paths: tuple[str, ...]
 
 
 def summary(report: Report) -> str:
-    """Write the summary: how it ended, release links, one table of all files, what to do."""
-    sign = "❌" if report.exit_status else "✅"
-    head = [f"### {sign} {markdown(headline(report))}", "", markdown(state_of_things(report)), ""]
-    tail = ["", *_attested(report.files), *_remarks(report)]
-    budget = BUDGET - _bytes(head) - _bytes(links := list(_links(report))) - _bytes(tail)
+    """Write the summary: how it ended and why, release links, one table of all files, what to do."""
+    head, links, tail = list(_head(report)), list(_links(report)), ["", *_attested(report.files), *_remarks(report)]
+    budget = BUDGET - _bytes(chain(head, links, tail))
     return "\n".join([*head, *links, *_table(report.files, budget), *tail, ""])
 
 
+def _head(report: Report) -> Iterator[str]:
+    yield f"### {'❌' if report.exit_status else '✅'} {markdown(headline(report))}"
+    yield ""
+    yield markdown(counted(report))
+    yield ""
+    causes = _causes(remark for remark in report.remarks if remark["level"] == "error")
+    if causes:
+        cause, others = causes[0], len(causes) - 1
+        more = f" And {others} more {'cause' if others == 1 else 'causes'}, below." if others else ""
+        where = f" ({_files(cause.paths, 1)})" if cause.paths else ""
+        yield f"**Cause:** {markdown(cause.first['title'])}. {_short(cause.first['detail'])}{where}{more}"
+        yield ""
+        then = report.next_step.replace(PUT_RIGHT, "Then", 1) if cause.first["tip"] else report.next_step
+        yield f"**Next step:** {markdown_prose(cause.first['tip'])} {markdown(then)}"
+        yield ""
+
+
+def _causes(remarks: Iterable[Remark]) -> list[Cause]:
+    """Put together what is to be done in the same way."""
+    found: dict[tuple[str, ...], Cause] = {}
+    for remark in remarks:
+        key = (remark["title"], remark["tip"], remark["block"], "" if remark["path"] else remark["detail"])
+        cause = found.get(key, Cause(remark, ()))
+        paths = (remark["path"],) if remark["path"] and remark["path"] not in cause.paths else ()
+        found[key] = cause._replace(paths=cause.paths + paths)
+    return list(found.values())
+
+
+def _files(paths: Sequence[str], named: int = NAMED) -> str:
+    """Name the files of a cause, or some of them."""
+    more = f" and {len(paths) - named} more" if len(paths) > named else ""
+    return f"{', '.join(map(markdown_code, paths[:named]))}{more}"
+
+
+def _short(text: str) -> str:
+    """Cut a text and the digests in it, which no line can break."""
+    return markdown_prose(shortened(_DIGEST.sub(r"`\1`", text), REASON))
+
+
 def _links(report: Report) -> Iterator[str]:
+    links = []
     for release in report.releases[:LINKS]:
         title = markdown(f"{release['name']} {release['version']}")
-        yield f"- [{title}]({release['url']})" if release["url"] else f"- {title}"
+        links.append(f"[{title}]({release['url']})" if release["url"] else title)
     if len(report.releases) > LINKS:
-        yield f"- and {len(report.releases) - LINKS} more releases"
-    yield ""
+        links.append(f"and {len(report.releases) - LINKS} more releases")
+    if links:
+        yield f"{'Release' if len(links) == 1 else 'Releases'}: {' · '.join(links)}"
+        yield ""
 
 
-def _table(files: list[FileRecord], budget: int) -> Iterator[str]:
-    """Yield the rows that fit into so many bytes, what needs attention first in line for a place."""
+def _table(files: Sequence[FileRecord], budget: int) -> Iterator[str]:
+    """Yield the rows that fit into so many bytes, what needs attention first; folded where they are many."""
     if not files:
         return
+    folded = len(files) > LONG
+    if folded:
+        counts = ((sign, sum(file["state"] == state for file in files)) for state, sign in _SIGNS.items())
+        said = ", ".join(f"{number} {sign.partition(' ')[2]}" for sign, number in counts if number)
+        yield f"<details><summary>All {len(files)} files: {said}</summary>"
+        yield ""
     yield "| File | State | Size | sha256 | Attempts, time | Reason |"
     yield "|---|---|--:|---|--:|---|"
-    for number, file in enumerate(files):
-        row = _row(file)
+    above = None
+    for number, file in enumerate(sorted(files, key=lambda file: _ATTENTION.get(file["state"], 3))):
+        row = _row(file, above)
+        above = file["reason"]
         budget -= _bytes([row])
         if budget < 0:
             yield ""
             yield f"{len(files) - number} more files do not fit here: `publish-report.json` has them all."
-            return
+            break
         yield row
+    if folded:
+        yield from ("", "</details>")
 
 
-def _row(file: FileRecord) -> str:
+def _row(file: FileRecord, above: str | None) -> str:
+    """Write a row; a reason is said once for rows that follow each other."""
     attempts = f"{file['attempts']} · {file['seconds']:.1f} s" if file["attempts"] else ""
     cells = (
         markdown_code(file["filename"]),
-        _SIGNS[file["state"]],
-        bytes_shown(file["size"]),
+        _unbroken(_SIGNS[file["state"]]),
+        _unbroken(bytes_shown(file["size"])),
         f"`{file['sha256'][:12]}…`" if file["sha256"] else "",
-        attempts,
-        markdown(shortened(file["reason"] or "", REASON)),
+        _unbroken(attempts),
+        "as above" if file["reason"] and file["reason"] == above else _short(file["reason"] or ""),
     )
     return f"| {' | '.join(cells)} |"
 
 
-def _attested(files: list[FileRecord]) -> Iterator[str]:
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _attested(files: Sequence[FileRecord]) -> Iterator[str]:
     """Yield where attestations are in their log, folded if there are many."""
     attested = [file for file in files if file["attestations"]]
     if not attested:
@@ -99,21 +175,21 @@ def _link(url: str) -> str:
 
 
 def _remarks(report: Report) -> Iterator[str]:
-    shown = [remark for remark in report.remarks if remark["level"] != "notice"]
-    if shown:
+    """Yield what to do; what was seen only where neither the table nor the first lines have it."""
+    causes = _causes(remark for remark in report.remarks if remark["level"] != "notice")
+    if causes:
         yield f"#### {'What to do' if report.exit_status else 'Worth knowing'}"
         yield ""
-    seen: set[str] = set()
-    for remark in shown:
-        about = f"{markdown_code(remark['path'])}: " if remark["path"] else ""
-        text = f"**{markdown(remark['title'])}.** {markdown(remark['tip'] or remark['detail'])}"
-        if not remark["path"]:
-            text = f"**{markdown(remark['title'])}.** {markdown(remark['detail'])} {markdown(remark['tip'])}"
-        if text not in seen and len(seen) < REMARKS:
-            seen.add(text)
-            yield f"- {about}{text}"
-            yield from markdown_block(remark["block"], indent="  ")
-            yield from (f"  - <{link}>" for link in remark["links"])
+    reasons = {file["path"]: file["reason"] or "" for file in report.files}
+    for remark, paths in causes[:REMARKS]:
+        told = remark["path"] is not None and remark["detail"] in reasons.get(remark["path"], "")
+        seen = "" if told else f" {_short(remark['detail'])}"
+        tip = f" {markdown_prose(remark['tip'])}" if remark["tip"] else ""
+        yield f"- **{markdown(remark['title'])}.**{seen}{tip}{f' ({_files(paths)})' if paths else ''}"
+        yield from markdown_block(remark["block"], indent="  ")
+        yield from (f"  - <{link}>" for link in remark["links"])
+    if len(causes) > REMARKS:
+        yield f"- and {len(causes) - REMARKS} more: `publish-report.json` has them all"
 
 
 def _bytes(lines: Iterable[str]) -> int:
