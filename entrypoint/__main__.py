@@ -114,7 +114,8 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
             stock = Stock(located.index, http, who.credential if who.credential.reads else None, patience)
             planned = ledger.plan = _planned(context, collection, who, stock, outside.clock)
             ledger.notes += [*stock.notes, *planned.notes]
-            _announce(planned, who.credential, runner, hashes=inputs.print_hash)
+            asked = runner.in_actions or "print_hash" in inputs.model_fields_set  # only there the group is folded
+            _announce(planned, who.credential, runner, hashes=inputs.print_hash and asked)
             planned.check()
             ledger.settled = "dry-run" if inputs.dry_run else "publish"
             if inputs.dry_run:
@@ -216,7 +217,7 @@ def _inventory(stock: Stock, projects: list[str], who: Who, *, dry: bool) -> Inv
 
 def _listener(ledger: Ledger, runner: Runner) -> Listener:
     def started(distribution: Distribution) -> None:
-        runner.log(f"  sending  {distribution.found.filename}  ({bytes_shown(distribution.found.size)})")
+        runner.log(f"  sending   {distribution.found.filename}  ({bytes_shown(distribution.found.size)})")
         ledger.started(distribution)
 
     def ended(outcome: Outcome) -> None:
@@ -256,7 +257,8 @@ def _announce(planned: Plan, credential: Credential, runner: Runner, *, hashes: 
 def _report(ledger: Ledger, runner: Runner) -> int:
     """Tell everybody who listens, each in their own way."""
     told = report.make(ledger, runner.redact)
-    for level, title, message, path in annotation.selected(told):
+    annotations = annotation.selected(told) if runner.in_actions else annotation.at_terminal(told)
+    for level, title, message, path in annotations:
         runner.annotate(level, title, message, path=path)
     values, cut = outputs.outputs(told)
     for sentence in cut:

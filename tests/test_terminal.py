@@ -21,6 +21,7 @@ import pytest
 from entrypoint.runner import BAR, CLEARED, Runner
 from tests.conftest import StartIndex
 from tests.distributions import make_wheel
+from tests.line import bare
 from tests.peers.scripted import Answer, Request
 
 COLOUR = re.compile(r"\x1b\[[0-9]*m")
@@ -186,3 +187,22 @@ def test_a_run_at_a_terminal(in_actions: bool, scripted: StartIndex, tmp_path: P
     assert ("━" in printed) == (not in_actions)
     assert not [line for line in lines if SEEN in line or "━" in line]
     assert [line for line in lines if line.startswith("Published to ")]
+
+
+def test_what_a_person_is_told(scripted: StartIndex, tmp_path: Path) -> None:
+    """At a terminal, where there is no page of the run, every problem is told, what is alike once with all its files;
+    what was uploaded is not told twice, and hashes only when they are asked for.
+    """
+    names = [make_wheel(tmp_path / "dist", tag=f"py3-none-manylinux_2_{each}_x86_64").name for each in range(30)]
+    index = scripted(lambda request: Answer(400 if request.content.filename in names[::2] else 200, body=b"no"))
+    environ = {"GITHUB_WORKSPACE": str(tmp_path), "INPUT_PASSWORD": "secret-secret", "INPUT_USER": "me"}
+    status, printed = bare(environ | {"INPUT_REPOSITORY-URL": index.url})
+    assert status == 1
+    assert printed.count("error: ") == 1
+    told = printed.partition("error: The index refused the file\n")[2].split("\n")
+    assert sorted(line.strip() for line in told[:15]) == sorted(f"dist/{name}" for name in names[::2])
+    assert "notice: Uploaded" not in printed
+    assert "blake2b-256" not in printed
+    assert printed.rstrip().split("\n")[-1].startswith("Not everything is published to 127.0.0.1. 15 of 30 files")
+    _, again = bare(environ | {"INPUT_REPOSITORY-URL": index.url, "INPUT_PRINT-HASH": "true"})
+    assert again.count("blake2b-256") == 30

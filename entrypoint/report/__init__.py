@@ -356,4 +356,4 @@ def progress(outcome: Outcome) -> str:
     answer = f", status {outcome.status}" if outcome.status else ""
     why = outcome.error.detail if outcome.error else outcome.reason
     without = ", without attestations" if outcome.unattested else ""
-    return f"  {outcome.state}  {filename}  ({outcome.seconds:.1f} s{answer}{without}){f': {why}' if why else ''}"
+    return f"  {outcome.state:<8}  {filename}  ({outcome.seconds:.1f} s{answer}{without}){f': {why}' if why else ''}"

@@ -13,6 +13,8 @@ SHOWN = 10
 """Annotations of each level that GitHub shows for one step (actions/runner, 2026-08); the rest is only in the log."""
 
 
+LEVELS: tuple[Level, ...] = ("error", "warning", "notice")
+
 TAKEN = {"uploaded": "is uploaded to", "accepted": "is accepted, to be stored later, by"}
 """What a notice says of a file that was sent."""
 
@@ -39,6 +41,24 @@ def selected(report: Report) -> Iterator[Annotation]:
         if (state := file["state"]) in TAKEN
     ]
     yield from _folded(uploaded + [_from(remark) for remark in report.remarks if remark["level"] == "notice"])
+
+
+def at_terminal(report: Report) -> Iterator[Annotation]:
+    """Yield everything that a person has to know, where nothing else tells it: what is equal but for its file, once.
+
+    The last line sums up, and the lines of the files say what was uploaded.
+    """
+    alike: dict[tuple[str, ...], list[Remark]] = {}
+    for remark in sorted(report.remarks, key=lambda remark: LEVELS.index(remark["level"])):
+        parts = (remark["level"], remark["title"], remark["detail"], remark["tip"], remark["block"], *remark["links"])
+        alike.setdefault(parts, []).append(remark)
+    for first, *others in alike.values():
+        if not others:
+            yield _from(first)
+            continue
+        paths = dict.fromkeys(each["path"] for each in (first, *others) if each["path"])
+        lines = [*paths, first["detail"], first["tip"], first["block"], *first["links"]]
+        yield Annotation(first["level"], first["title"], "\n".join(filter(None, lines)))
 
 
 def headline(report: Report) -> str:

@@ -123,6 +123,13 @@ def test_a_new_project(folder: Path) -> None:
     assert note.level == "notice"
 
 
+def test_a_new_project_is_noticed_once(tmp_path: Path) -> None:
+    """What holds for a project is said once, however many of its releases are published."""
+    for version in ("1.0", "2.0"):
+        make_wheel(tmp_path, "demo-pkg", version)
+    assert len(noted(planned(tmp_path, PYPI, have={"demo-pkg": absent("demo-pkg")}), "new-project")) == 1
+
+
 @pytest.mark.parametrize(("index", "level"), [(PYPI, ["warning"]), (GENERIC, [])], ids=["pypi", "generic"])
 def test_a_name_of_the_standard_library(index: Index, level: list[str], tmp_path: Path) -> None:
     """PyPI makes no new project with the name of a module of the standard library."""
