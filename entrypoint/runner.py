@@ -140,7 +140,7 @@ def _spellings(secret: str) -> Iterator[str]:
 
 CLEARED = "\r\x1b[K"
 """Back to the first column, and nothing from there to the end of the line (ECMA-48, EL)."""
-BAR = 24
+BAR = 16
 """Columns of a bar."""
 NARROW = 60
 """Columns of a terminal below which there is no bar beside the text."""
@@ -163,10 +163,14 @@ class Terminal:
         """Put a bar before a text, and cut it to the width of the terminal."""
         width = shutil.get_terminal_size().columns - 1  # some terminals begin a new line after the last column
         if width < NARROW:
-            return text[:width]
+            return _cut(text, width)
         full = int(share * BAR)
         bar = f"{self.coloured('━' * full, 'bar')}{'╌' * (BAR - full)}"
-        return f"{bar} {share:4.0%} {text[: width - BAR - 6]}"
+        return f"{bar} {share:4.0%} {_cut(text, width - BAR - 6)}"
+
+
+def _cut(text: str, columns: int) -> str:
+    return text if len(text) <= columns else f"{text[: columns - 1]}…"
 
 
 class Runner:

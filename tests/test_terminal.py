@@ -25,7 +25,7 @@ from tests.line import bare
 from tests.peers.scripted import Answer, Request
 
 COLOUR = re.compile(r"\x1b\[[0-9]*m")
-SEEN = "waiting for the index's answer"
+SEEN = "waiting for an answer"
 
 
 def screen(printed: str) -> list[str]:
@@ -99,6 +99,7 @@ def test_it_fits_into_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch
     (line,) = screen(stream.getvalue())
     assert len(line) == columns - 1
     assert "3 of 50" in line
+    assert line.endswith("…")
 
 
 @pytest.mark.parametrize("environ", [{"GITHUB_ACTIONS": "true"}, {"TERM": "dumb"}, {"TERM": ""}])

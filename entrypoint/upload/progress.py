@@ -92,12 +92,12 @@ class Standing(NamedTuple):
         gone, size = bytes_shown(self.gone), bytes_shown(self.size)
         same = gone.partition(" ")[2] == size.partition(" ")[2]
         yield f"{gone.partition(' ')[0] if same else gone} of {size}"
-        if self.rate >= 1:
+        if self.under_way and self.rate >= 1:
             yield f"{bytes_shown(round(self.rate))}/s"
         if self.under_way:
             yield f"{self.under_way} under way"
         if self.answering:
-            yield f"{self.answering} waiting for the index's answer"
+            yield f"{self.answering} waiting for an answer"
         if self.looking:
             yield f"{self.looking} being looked for on the index"
         if self.again:

@@ -94,7 +94,7 @@ def test_a_line(tmp_path: Path, hand: Hand) -> None:
         (Standing(1, 0, 0, 4_000_000_000, 20_000_000, 0, 1, 0, 0, ()),
          "0 of 1 file sent, 20.0 MB of 4.0 GB, 1 under way"),
         (Standing(2, 1, 0, 4000, 4000, 0, 0, 1, 0, ()),
-         "1 of 2 files sent, 4.0 of 4.0 kB, 1 waiting for the index's answer"),
+         "1 of 2 files sent, 4.0 of 4.0 kB, 1 waiting for an answer"),
         (Standing(2, 1, 0, 4000, 2000, 0, 0, 0, 1, ()),
          "1 of 2 files sent, 2.0 of 4.0 kB, 1 being looked for on the index"),
         (Standing(2, 1, 0, 4000, 2000, 0, 0, 0, 0, ((12.3, "a.whl"),)),
@@ -200,7 +200,7 @@ def test_a_long_upload(tmp_path: Path, hand: Hand) -> None:
 
     sent(tmp_path, answer, hand.clock, Listener(lambda _: None, lambda _: None, lambda _: None, beat))
     assert len(beats) == 2
-    assert all("0 of 1 file sent" in each and "waiting for the index's answer" in each for each in beats)
+    assert all("0 of 1 file sent" in each and "waiting for an answer" in each for each in beats)
 
 
 def test_waiting_for_the_next_try(tmp_path: Path) -> None:
