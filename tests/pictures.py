@@ -20,6 +20,9 @@ from tests.rendered import page_of
 PICTURES = ROOT / "docs" / "pictures"
 SHOWN: tuple[tuple[scenes.Kind, int], ...] = (("good", 4), ("refused", 4))
 """Scenes that the documents show."""
+FEW = 12
+DELAY = 0.4
+"""Seconds that PyPI takes for a file of a picture."""
 WIDTH = 980
 """Pixels that a summary has on the page of a run."""
 TALL = 4000
@@ -70,7 +73,7 @@ def main() -> None:
     to.mkdir(parents=True, exist_ok=True)
     for kind, number in every if sys.argv[1:] else SHOWN:
         with tempfile.TemporaryDirectory() as folder:
-            ours = scenes.run(kind, number, Path(folder))
+            ours = scenes.run(kind, number, Path(folder), delay=0.0 if number > FEW else DELAY)
         for theme in ("light", "dark"):
             path = to / f"summary-{kind}-{number}-{theme}.png"
             picture(ours.summary, path, dark=theme == "dark")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -41,16 +42,21 @@ def made(folder: Path, number: int) -> list[Path]:
 
 
 @contextmanager
-def pypi(kind: Kind, files: list[Path]) -> Iterator[Played]:
-    """Play PyPI: it takes all files, or has one of them with other content, or refuses every other one."""
+def pypi(kind: Kind, files: list[Path], delay: float = 0.0) -> Iterator[Played]:
+    """Play PyPI: it takes all files, or has one of them with other content, or refuses every other one.
+
+    `delay`: seconds that an upload takes.
+    """
     refused = {path.name for path in files[:: 2 if len(files) > 1 else 1]}
 
     def upload(request: Request) -> Answer:
         name = request.content.filename
         if kind == "refused" and name in refused:
             said = REFUSAL.format(name.partition("-")[0])
-            return json_answer({"message": "", "code": said, "title": "Bad Request"}, 400)
-        return played.takes(request)
+            answer = json_answer({"message": "", "code": said, "title": "Bad Request"}, 400)
+        else:
+            answer = played.takes(request)
+        return replace(answer, delay=delay)
 
     def shown(request: Request) -> Answer:
         return played.shows(request)
@@ -63,9 +69,8 @@ def pypi(kind: Kind, files: list[Path]) -> Iterator[Played]:
         yield played
 
 
-def run(kind: Kind, number: int, folder: Path, *, in_actions: bool = True) -> Run:
+def run(kind: Kind, number: int, folder: Path, *, delay: float = 0.0) -> Run:
     """Publish so many files to an index that does so."""
     files = made(folder / "w" / "dist", number)
-    with pypi(kind, files) as played:
-        env = {} if in_actions else {"GITHUB_ACTIONS": ""}
-        return publish(folder / "w", {"password": played.inputs["password"]}, transport=played.transport, env=env)
+    with pypi(kind, files, delay) as played:
+        return publish(folder / "w", {"password": played.inputs["password"]}, transport=played.transport)

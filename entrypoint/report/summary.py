@@ -67,12 +67,14 @@ def _head(report: Report) -> Iterator[str]:
     causes = _causes(remark for remark in report.remarks if remark["level"] == "error")
     if causes:
         cause, others = causes[0], len(causes) - 1
-        more = f" And {others} more {'cause' if others == 1 else 'causes'}, below." if others else ""
+        more = f" {others} more {'cause is' if others == 1 else 'causes are'} below." if others else ""
         where = f" ({_files(cause.paths, 1)})" if cause.paths else ""
-        yield f"**Cause:** {markdown(cause.first['title'])}. {_short(cause.first['detail'])}{where}{more}"
+        title, detail = markdown_prose(cause.first["title"]), _short(cause.first["detail"])
+        yield f"**Cause:** {title}{where}{':' if where else '.'} {detail}{more}"
         yield ""
         then = report.next_step.replace(PUT_RIGHT, "Then", 1) if cause.first["tip"] else report.next_step
         yield f"**Next step:** {markdown_prose(cause.first['tip'])} {markdown(then)}"
+        yield from _shown(cause.first)
         yield ""
 
 
@@ -80,11 +82,19 @@ def _causes(remarks: Iterable[Remark]) -> list[Cause]:
     """Put together what is to be done in the same way."""
     found: dict[tuple[str, ...], Cause] = {}
     for remark in remarks:
-        key = (remark["title"], remark["tip"], remark["block"], "" if remark["path"] else remark["detail"])
+        in_table = remark["path"] and remark["level"] == "error"
+        key = (remark["title"], remark["tip"], remark["block"], "" if in_table else remark["detail"])
         cause = found.get(key, Cause(remark, ()))
         paths = (remark["path"],) if remark["path"] and remark["path"] not in cause.paths else ()
         found[key] = cause._replace(paths=cause.paths + paths)
     return list(found.values())
+
+
+def _shown(remark: Remark, indent: str = "") -> Iterator[str]:
+    """Yield what a tip speaks of: lines to be read or pasted as they stand, and links."""
+    yield from markdown_block(remark["block"], indent)
+    if remark["links"]:
+        yield from ("", *(f"{indent}- <{link}>" for link in remark["links"]))
 
 
 def _files(paths: Sequence[str], named: int = NAMED) -> str:
@@ -175,19 +185,24 @@ def _link(url: str) -> str:
 
 
 def _remarks(report: Report) -> Iterator[str]:
-    """Yield what to do; what was seen only where neither the table nor the first lines have it."""
+    """Yield what to do; what was seen only where it is not above, or is cut there."""
     causes = _causes(remark for remark in report.remarks if remark["level"] != "notice")
+    first = next((remark for remark in report.remarks if remark["level"] == "error"), None)
     if causes:
         yield f"#### {'What to do' if report.exit_status else 'Worth knowing'}"
         yield ""
     reasons = {file["path"]: file["reason"] or "" for file in report.files}
     for remark, paths in causes[:REMARKS]:
-        told = remark["path"] is not None and remark["detail"] in reasons.get(remark["path"], "")
-        seen = "" if told else f" {_short(remark['detail'])}"
+        above = remark == first or (remark["path"] is not None and remark["detail"] in reasons.get(remark["path"], ""))
+        seen = (
+            ""
+            if above and remark["detail"] == shortened(remark["detail"], REASON)
+            else f" {markdown_prose(remark['detail'])}"
+        )
         tip = f" {markdown_prose(remark['tip'])}" if remark["tip"] else ""
-        yield f"- **{markdown(remark['title'])}.**{seen}{tip}{f' ({_files(paths)})' if paths else ''}"
-        yield from markdown_block(remark["block"], indent="  ")
-        yield from (f"  - <{link}>" for link in remark["links"])
+        yield f"- **{markdown_prose(remark['title'])}.**{seen}{tip}{f' ({_files(paths)})' if paths else ''}"
+        if remark != first:
+            yield from _shown(remark, indent="  ")
     if len(causes) > REMARKS:
         yield f"- and {len(causes) - REMARKS} more: `publish-report.json` has them all"
 

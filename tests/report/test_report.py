@@ -265,6 +265,38 @@ def test_notes_are_told_by_level() -> None:
     assert "by the way" not in summary(report)
 
 
+def test_what_is_alike_is_told_once() -> None:
+    """Causes that differ in their files alone are one; what the table does not say is not lost, nor is a block."""
+    known = ledger(A, B, C)
+    known.problems += [
+        Refused("No `x`", f"no to {name}", "ask", path=each.found.shown) for name, each in (("a", A), ("b", B))
+    ]
+    known.problems.append(
+        Refused("Other", "a thing " * 60 + "at last", "do it", block="1\n2", links=("https://a.example/",))
+    )
+    known.notes += [Note("warning", "W", f"careful with {each}", each, "look") for each in ("a", "b", "b")]
+    text = summary(told(known))
+    head, _, rest = text.partition("| File |")
+    what = f"**Cause:** No `x` (`{A.found.shown}` and 1 more): no to a 1 more cause is below."
+    assert what in head
+    assert head.index("**Cause:**") < head.index("**Next step:** ask Then run the job again") < head.index("Releases: ")
+    assert rest.count("- **No `x`.** ask (") == 1
+    assert "at last do it\n\n  ```\n  1\n  2\n  ```\n" in rest
+    assert rest.count("<https://a.example/>") == 1
+    assert [rest.count(f"**W.** careful with {each} look") for each in "ab"] == [1, 1]
+
+
+def test_a_block_is_shown_at_once() -> None:
+    """What the next step speaks of stands behind it, and not a second time below."""
+    known = ledger(A)
+    known.problems.append(Refused("No", "it said no", "paste this", block="gcloud x", links=("https://a.example/",)))
+    head, _, rest = summary(told(known)).partition("| File |")
+    assert "gcloud x" in head.partition("**Next step:** paste this")[2]
+    assert "<https://a.example/>" in head
+    assert "gcloud" not in rest
+    assert "https" not in rest.partition("#### What to do")[2]
+
+
 def test_the_first_release_by_name() -> None:
     """`name`, `version` and `url` are those of the first release by name."""
     known = ledger(B, A)
