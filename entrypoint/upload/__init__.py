@@ -42,7 +42,7 @@ class Listener(NamedTuple):
 
 def publish(plan: Plan, api: Api, stock: Stock, patience: Patience, parallel: int, listener: Listener) -> None:
     """Send what the plan wants sent; one file that fails does not stop the others, unless it stands for all of them."""
-    tally = Tally((each for release in plan.sending() for each in release.distributions), patience.clock)
+    tally = Tally(plan.files("upload"), patience.clock)
     inbox = Inbox(Pulse(tally, patience.clock, listener.beat, listener.moved).tick)
     traffic = Traffic()
 
