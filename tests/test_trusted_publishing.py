@@ -152,7 +152,7 @@ def test_trouble_that_stays(fault: str, party: str, world: World, workspace: Pat
     assert told["detail"].endswith("answered 500. Tried 3 times.")
     assert world.faults.fired[fault] == 3
     assert "none by this run. Run the job again to send the rest." in ours.raw
-    assert "Run the job again to send the rest." in ours.summary
+    assert "run the job again. It sends the rest." in ours.summary
     assert "upload" not in steps(world)
 
 
@@ -502,7 +502,7 @@ def test_no_second_token(fault: str, world: World, workspace: Path) -> None:
     assert ours.titles == [f"{'GitHub' if fault == 'github' else 'PyPI'} could not answer"]
     assert [(file["attempts"], file["status"]) for file in ours.report["files"]] == [(1, 200), (0, None), (0, None)]
     assert "1 of 3 files is public." in ours.summary
-    assert "Run the job again to send the rest." in ours.summary
+    assert "run the job again. It sends the rest." in ours.summary
     assert len(world.pypi.burnt) == 1
 
 

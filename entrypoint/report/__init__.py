@@ -32,7 +32,8 @@ GOOD: frozenset[State] = PUBLIC | {"skipped", "planned"}
 """States that leave nothing to be done."""
 
 
-PUT_RIGHT = "Put right what is wrong, then"
+SEND_REST = "Run the job again to send the rest."
+PUT_RIGHT = "Put right what is wrong, then run the job again: it sends only what is missing."
 RUN_AGAIN = "Run the job again: it finds out what the index has, and sends what is missing."
 
 INTERRUPTED = Unavailable(
@@ -259,10 +260,7 @@ def _on_index(ledger: Ledger) -> set[Path]:
 def _next_step(ledger: Ledger, there: set[Path]) -> str:
     """Say what to do about files that are missing on the index, and by when."""
     errors = [*ledger.problems, *(each.error for each in ledger.outcomes.values() if each.error)]
-    if all(isinstance(each, Unavailable) for each in errors) and not ledger.crash:
-        advice = "Run the job again to send the rest."
-    else:
-        advice = f"{PUT_RIGHT} run the job again: it sends only what is missing."
+    advice = SEND_REST if all(isinstance(each, Unavailable) for each in errors) and not ledger.crash else PUT_RIGHT
     closing = " ".join(_closing(ledger.plan, there)) if ledger.plan and there else ""
     return f"{advice} {closing}".strip()
 

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from entrypoint.plan import bytes_shown
-from entrypoint.report import PUT_RIGHT, FileRecord, Remark, Report
+from entrypoint.report import PUT_RIGHT, SEND_REST, FileRecord, Remark, Report
 from entrypoint.report.annotation import counted, headline
 from entrypoint.runner import markdown, markdown_block, markdown_code, markdown_prose, shortened
 from entrypoint.upload import State
@@ -45,6 +45,14 @@ _ATTENTION: dict[State, int] = {"conflict": 0, "failed": 0, "not-attempted": 1, 
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
 
 
+AGAIN = "run the job again"
+BEHIND = (
+    (PUT_RIGHT, "Then run the job again: it sends only what is missing.", "It sends only what is missing."),
+    (SEND_REST, SEND_REST, "It sends the rest."),
+)
+"""An advice, what it is behind a tip, and behind one that says itself to run the job again."""
+
+
 class Cause(NamedTuple):
     """What was seen of one or several files, with what to do about it."""
 
@@ -72,10 +80,19 @@ def _head(report: Report) -> Iterator[str]:
         title, detail = markdown_prose(cause.first["title"]), _short(cause.first["detail"])
         yield f"**Cause:** {title}{where}{':' if where else '.'} {detail}{more}"
         yield ""
-        then = report.next_step.replace(PUT_RIGHT, "Then", 1) if cause.first["tip"] else report.next_step
-        yield f"**Next step:** {markdown_prose(cause.first['tip'])} {markdown(then)}"
+        tip = cause.first["tip"]
+        yield f"**Next step:** {markdown_prose(tip)} {markdown(_then(tip, report.next_step))}"
         yield from _shown(cause.first)
         yield ""
+
+
+def _then(tip: str, next_step: str) -> str:
+    """Say the next step behind a tip, without what that has said."""
+    if not tip:
+        return next_step
+    for known, then, short in BEHIND:
+        next_step = next_step.replace(known, short if AGAIN in tip.lower() else then, 1)
+    return next_step
 
 
 def _causes(remarks: Iterable[Remark]) -> list[Cause]:
