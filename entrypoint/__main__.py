@@ -114,8 +114,7 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
             stock = Stock(located.index, http, who.credential if who.credential.reads else None, patience)
             planned = ledger.plan = _planned(context, collection, who, stock, outside.clock)
             ledger.notes += [*stock.notes, *planned.notes]
-            asked = runner.in_actions or "print_hash" in inputs.model_fields_set  # only there the group is folded
-            _announce(planned, who.credential, runner, hashes=inputs.print_hash and asked)
+            _announce(planned, who.credential, runner, hashes=inputs.print_hash)
             planned.check()
             ledger.settled = "dry-run" if inputs.dry_run else "publish"
             if inputs.dry_run:

@@ -10,9 +10,6 @@ from entrypoint import __version__
 from entrypoint.errors import InputError
 from entrypoint.inputs import BOOLEANS, NAMES, Inputs
 
-ELSEWHERE = {"print-hash": "true in a workflow, where the log folds them, false here"}
-"""Defaults that are others at a terminal."""
-
 
 def parse(arguments: Sequence[str]) -> dict[str, str]:
     """Read flags and file names into inputs by their kebab-case names.
@@ -56,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         model = Inputs.model_fields[field]
         text = str(model.description).replace("`", "").replace("%", "%%")
         if model.annotation is bool:
-            default = ELSEWHERE.get(name, str(model.default).lower())
+            default = str(model.default).lower()
             parser.add_argument(
                 f"--{name}", dest=name, action=argparse.BooleanOptionalAction, help=f"{text} (default: {default})"
             )
