@@ -55,7 +55,8 @@ def test_a_token_is_all_that_pypi_needs(tmp_path: Path) -> None:
         {"name": "Demo.Pkg", "version": "1.0", "url": "https://pypi.org/project/demo-pkg/1.0/"}
     ]
     assert "[Demo.Pkg 1.0](https://pypi.org/project/demo-pkg/1.0/)" in ours.summary
-    assert ours.messages("warning") == []
+    (warning,) = ours.messages("warning")
+    assert "takes attestations from trusted publishers only" in warning
 
 
 def test_testpypi_by_name(tmp_path: Path) -> None:

@@ -111,13 +111,7 @@ def choose(context: Context, collection: Collection, *, publisher: bool) -> Atte
     try:
         named = None if inputs.attestations == "false" else inputs.sigstore_trust_config
         text = _trust_config(named, context.around.workspace)
-        decision = decide(
-            context.index,
-            inputs.attestations,
-            publisher=publisher,
-            identity=id_token is not None,
-            asked="attestations" in inputs.model_fields_set,
-        )
+        decision = decide(context.index, inputs.attestations, publisher=publisher, identity=id_token is not None)
     except PublishError as error:
         return Attesting(context, refusal=error)
     if decision.sign and not inputs.dry_run:

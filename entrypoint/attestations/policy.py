@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from entrypoint.credentials.exchange import quoted
@@ -35,11 +35,10 @@ class Decision:
 NONE = Decision()
 
 
-def decide(index: Index, mode: Mode, *, publisher: bool, identity: bool, asked: bool = True) -> Decision:
+def decide(index: Index, mode: Mode, *, publisher: bool, identity: bool) -> Decision:
     """Decide by index and credential. Raises `CredentialError` where attestations are required and cannot be.
 
-    `publisher`: whether we sign in as a trusted publisher; `identity`: whether the job may have an ID token; `asked`:
-    whether the user wrote the mode. Who signs in with a token and asked for nothing is told, and not warned.
+    `publisher`: whether we sign in as a trusted publisher; `identity`: whether the job may have an ID token.
     """
     if mode == "false":
         return NONE
@@ -52,8 +51,7 @@ def decide(index: Index, mode: Mode, *, publisher: bool, identity: bool, asked: 
             f"{index.title} takes attestations from trusted publishers only, and this run does not sign in as one.",
             "Publish as a trusted publisher (docs/pypi.md), or write `attestations: false`.",
         )
-        note = shortcoming(Decision(required=required), error)
-        return Decision(note=note if asked else replace(note, level="notice"))
+        return Decision(note=shortcoming(Decision(required=required), error))
     if not required:
         return NONE
     if index.google:

@@ -65,15 +65,6 @@ def test_the_table(index: Index, mode: Mode, publisher: bool, identity: bool, ex
         assert decision.note.detail.startswith(f"{index.title} takes attestations from trusted publishers only, ")
 
 
-def test_nobody_asked() -> None:
-    """Who signs in with a token and did not ask for attestations is told that there are none, and not warned."""
-    note = decide(PYPI, "true", publisher=False, identity=True, asked=False).note
-    assert note is not None
-    assert (note.level, note.title) == ("notice", NO_PUBLISHER)
-    with pytest.raises(CredentialError):
-        decide(PYPI, "required", publisher=False, identity=True, asked=False)
-
-
 OUTAGE = Unavailable("No answer", "It was silent.", "Run the job again.", links=("https://example.com",))
 REFUSAL = PublishError("Refused", "It said no.", "Ask why.", block="a block")
 
