@@ -119,9 +119,10 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
             ledger.settled = "dry-run" if inputs.dry_run else "publish"
             if inputs.dry_run:
                 return
-            attested, notes = who.attesting.attest(planned.files("upload"))
+            sending = planned.files("upload")
+            attested, notes = who.attesting.attest(sending)
             ledger.notes += notes
-            if planned.files("upload"):
+            if sending:
                 who.credential.sign_in()
             api = Api(located.index, http, who.credential, attested, required=who.attesting.decision.required)
             parallel = inputs.parallel or located.index.parallel
@@ -168,10 +169,8 @@ def _who(context: Context, collection: Collection, ledger: Ledger) -> Who:
     except CredentialError as error:
         if not context.inputs.dry_run:
             return Who(credentials.nobody(context, "none"), Attesting(context), error, known=False)
-        detail = f"{error.detail} Publishing would stop here."
         # Most dry runs are those of pull requests, which may have no credential.
-        note = Note("notice", error.title, detail, tip=error.tip, block=error.block, links=error.links)
-        ledger.notes.append(note)
+        ledger.notes.append(Note.of("notice", error.saying(" Publishing would stop here.")))
         nobody = credentials.nobody(context, "none: this is a dry run")
         return Who(nobody, Attesting(context), None, known=False)
     attesting = attestations.choose(context, collection, publisher=credential.publisher)

@@ -100,6 +100,11 @@ def failure(error: httpx.TransportError, url: str) -> Unavailable:
     return Unavailable("The connection was lost", f"{host}: {said}.", UNSURE)
 
 
+def transient(status: int) -> bool:
+    """Tell whether an answer is not the last word: the same question may be answered otherwise (RFC 9110, 15)."""
+    return status in {408, 425, 429} or (status >= 500 and status not in {501, 505})  # noqa: PLR2004 - server errors
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Read `Retry-After`: seconds, or a date (RFC 9110, 10.2.3), as seconds from now; `None` where it says nothing."""
     text = headers.get("retry-after", "").strip()

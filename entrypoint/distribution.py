@@ -23,6 +23,8 @@ from entrypoint.index import Index
 from entrypoint.metadata import CoreMetadata, Kind
 from entrypoint.threads import both
 
+ATTESTATION = ".attestation"
+"""How the name of a file ends that may attest another."""
 BLOCK = 2**20
 """Bytes read at once, to hash and to send. Blocks of 64 KiB cost a third of the throughput on loopback (2026-11)."""
 
@@ -143,7 +145,7 @@ def collect(patterns: Sequence[str], workspace: Path) -> Collection:
                 problem = _same_name(file, twin)
         if problem:
             problems.append(problem)
-        elif not file and path.name.endswith(".attestation"):
+        elif not file and path.name.endswith(ATTESTATION):
             attestations.append(path)
         elif not file:
             ignored.append(shown)

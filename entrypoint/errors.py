@@ -128,6 +128,11 @@ class Note:
     """Lines to be shown as they stand, or to be pasted."""
     links: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, level: Literal["notice", "warning"], error: PublishError) -> Note:
+        """Tell of an error that stops nothing."""
+        return cls(level, error.title, error.detail, tip=error.tip, block=error.block, links=error.links)
+
     @property
     def whole(self) -> str:
         """What was seen, and what the index would say to it."""

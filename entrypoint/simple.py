@@ -28,7 +28,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-from entrypoint.client import Signer, failure, retry_after
+from entrypoint.client import Signer, failure, retry_after, transient
 from entrypoint.errors import CredentialError, PublishError, Refused, Unavailable
 from entrypoint.index.urls import redacted
 from entrypoint.runner import one_line, shortened
@@ -230,7 +230,7 @@ def _project(name: str, response: httpx.Response) -> Project:
     if status in {404, 410}:
         _finish(response)
         return absent(name)
-    if status in {408, 425, 429} or (status >= 500 and status not in {501, 505}):  # noqa: PLR2004 - RFC 9110, 15.6
+    if transient(status):
         raise Unavailable(
             "The index cannot be read now",
             f"{redacted(str(url))} answered {status}.",

@@ -9,11 +9,10 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from entrypoint.distribution import Distribution, Found
+from entrypoint.distribution import ATTESTATION, Distribution, Found
 from entrypoint.errors import DistributionError, Note, PublishError
 
-SUFFIX = ".attestation"
-PUBLISH = ".publish.attestation"
+PUBLISH = f".publish{ATTESTATION}"
 
 LIMIT = 2**20
 """Bytes. Real ones have about ten thousand."""
@@ -21,12 +20,12 @@ LIMIT = 2**20
 
 def paired(files: Iterable[Path], found: Sequence[Found]) -> tuple[dict[Path, list[Path]], list[Path]]:
     """Find the attestations of each distribution in its folder; and those that belong to none."""
-    names = {each.path: each for each in found}
+    distributions = {each.path for each in found}
     pairs: dict[Path, list[Path]] = {}
     orphans = []
     for file in files:
-        owner = file.parent / file.name.removesuffix(SUFFIX).rpartition(".")[0]
-        if owner in names:
+        owner = file.parent / file.name.removesuffix(ATTESTATION).rpartition(".")[0]
+        if owner in distributions:
             pairs.setdefault(owner, []).append(file)
         else:
             orphans.append(file)
@@ -40,7 +39,7 @@ def remarks(orphans: Sequence[Path], unused: Sequence[Path]) -> Iterator[Note]:
             "notice",
             "Attestations without a distribution",
             f"Not sent: {_listed(orphans)}. The name of an attestation is that of its distribution, with the type and "
-            f"`{SUFFIX}` behind it, in the same folder.",
+            f"`{ATTESTATION}` behind it, in the same folder.",
         )
     if unused:
         yield Note("notice", "Attestations are not sent", f"This run sends none, and leaves out {_listed(unused)}.")

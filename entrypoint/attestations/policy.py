@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from entrypoint.credentials.exchange import quoted
@@ -73,9 +73,9 @@ def shortcoming(decision: Decision, error: PublishError) -> Note:
     """Say that the release goes on without. Raises the error where attestations are required."""
     if decision.required:
         raise error
-    detail = f"{error.detail} The release goes on without attestations."
-    tip = NOT_LATER if isinstance(error, Unavailable) else error.tip  # that of an outage is to run the job again
-    return Note("warning", error.title, detail, tip=tip, block=error.block, links=error.links)
+    note = Note.of("warning", error.saying(" The release goes on without attestations."))
+    # The tip of an outage is to run the job again.
+    return replace(note, tip=NOT_LATER) if isinstance(error, Unavailable) else note
 
 
 def too_long(seen: str = "") -> Unavailable:

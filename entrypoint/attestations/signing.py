@@ -461,8 +461,7 @@ def _publisher(claims: Mapping[str, str]) -> GitHubPublisher | GitLabPublisher |
     if "job_workflow_ref" in claims:
         return GitHubPublisher(repository=claims["repository"], workflow=file_of(claims["job_workflow_ref"]))
     if "ci_config_ref_uri" in claims:
-        path = claims["ci_config_ref_uri"].partition("//")[2].partition("@")[0]
-        return GitLabPublisher(repository=claims["project_path"], workflow_filepath=path)
+        return GitLabPublisher(repository=claims["project_path"], workflow_filepath=publisher.pipeline(claims))
     if "email" in claims:
         return GooglePublisher(email=claims["email"])
     raise documented(
@@ -497,8 +496,8 @@ def _told(claims: Mapping[str, str]) -> Iterator[Note]:
 def _reusable(claims: Mapping[str, str]) -> CredentialError:
     return documented(
         "No attestations: the job is in a reusable workflow",
-        f"The certificate would name the calling workflow, {claims['workflow_ref'].partition('@')[0]}, and the "
-        f"publisher names the called one, {claims['job_workflow_ref'].partition('@')[0]}: the index would refuse them.",
+        f"The certificate would name the calling workflow, {publisher.calling(claims)}, and the publisher names the "
+        f"called one, {publisher.called(claims)}: the index would refuse them.",
         "Put the job that publishes into the workflow that is triggered, or write `attestations: false`.",
     )
 

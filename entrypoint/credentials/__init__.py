@@ -23,6 +23,7 @@ from entrypoint.client import Signer
 from entrypoint.credentials.exchange import Exchange
 from entrypoint.errors import CredentialError, InputError, Note, PublishError
 from entrypoint.index import Index, Located, Origin
+from entrypoint.index.urls import PORTS
 from entrypoint.inputs import Inputs
 from entrypoint.threads import side_by_side
 
@@ -222,7 +223,7 @@ def _quietly(give_back: Callable[[], object]) -> None:
 
 
 def _origin(url: httpx.URL) -> Origin:
-    return (url.scheme, url.host, url.port or {"http": 80, "https": 443}[url.scheme])
+    return (url.scheme, url.host, url.port or PORTS[url.scheme])
 
 
 Provider = Callable[[Context], Credential | None]

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from entrypoint.client import failure, retry_after
+from entrypoint.client import failure, retry_after, transient
 from entrypoint.errors import CredentialError, Unavailable
 from entrypoint.index import redacted
 from entrypoint.patience import Patience
@@ -65,8 +65,7 @@ class Reply:
 
     def token(self, name: str) -> str:
         """Give a field that is a token: characters that a header takes. Empty where it is none."""
-        value = self.fields.get(name)
-        return value if isinstance(value, str) and re.fullmatch("[!-~]+", value) else ""
+        return token(self.fields.get(name))
 
     @property
     def shape(self) -> str:
@@ -114,7 +113,7 @@ class Exchange:
                     f"The URL of {party} is not usable", f"{redacted(asked.url)}: {error}.", "See where it comes from."
                 ) from error
             else:
-                if not _transient(reply.status):
+                if not transient(reply.status):
                     return _not_redirected(party, asked, reply)
                 unavailable = Unavailable(
                     f"{party} could not answer",
@@ -157,6 +156,11 @@ class Exchange:
             response.close()
 
 
+def token(value: object) -> str:
+    """Give a value that is a token: characters that a header takes. Empty where it is none."""
+    return value if isinstance(value, str) and re.fullmatch("[!-~]+", value) else ""
+
+
 def quoted(text: str) -> str:
     """Fit what a service said into a message: one line, not too long.
 
@@ -177,10 +181,6 @@ def _not_redirected(party: str, asked: Question, reply: Reply) -> Reply:
             "Check the URL, and a proxy that may ask for a login.",
         )
     return reply
-
-
-def _transient(status: int) -> bool:
-    return status in {408, 425, 429} or (status >= 500 and status not in {501, 505})  # noqa: PLR2004 - RFC 9110, 15.6
 
 
 def _host(url: str) -> str:

@@ -7,7 +7,6 @@ fetched late, and again when they age.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import httpx
 
 from entrypoint.client import USER_AGENT
 from entrypoint.credentials import Context, Credential, Grant, github, google_files, google_hints
-from entrypoint.credentials.exchange import Exchange, Question, Reply
+from entrypoint.credentials.exchange import Exchange, Question, Reply, token
 from entrypoint.credentials.google_files import STS, Source
 from entrypoint.credentials.google_hints import Facts
 from entrypoint.credentials.problems import documented
@@ -235,8 +234,8 @@ def _refreshed(credentials: Credentials, wire: _Wire) -> tuple[str, float]:
 
 def _token(value: object) -> str:
     """Take an answer's token for one if a header takes it; google-auth does not look. Raises `TypeError`."""
-    if isinstance(value, str) and re.fullmatch("[!-~]+", value):
-        return value
+    if found := token(value):
+        return found
     raise TypeError("the answer holds no token")
 
 

@@ -9,6 +9,7 @@ from shlex import quote as shell
 from entrypoint.credentials import Context, Credential, held
 from entrypoint.credentials.exchange import quoted
 from entrypoint.credentials.problems import documented
+from entrypoint.index.urls import PORTS
 
 SECONDS = 60.0
 """For a person to unlock it."""
@@ -75,4 +76,4 @@ def _asked(context: Context, command: list[str], seconds: float) -> subprocess.C
 
 def _host(origin: tuple[str, str, int]) -> str:
     scheme, host, port = origin
-    return host if port == {"https": 443, "http": 80}[scheme] else f"{host}:{port}"
+    return host if port == PORTS[scheme] else f"{host}:{port}"

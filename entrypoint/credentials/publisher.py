@@ -94,6 +94,16 @@ def called(claims: Mapping[str, str]) -> str:
     return quoted(claims["job_workflow_ref"].partition("@")[0])
 
 
+def calling(claims: Mapping[str, str]) -> str:
+    """Give the workflow file that was triggered, with its repository."""
+    return quoted(claims["workflow_ref"].partition("@")[0])
+
+
+def pipeline(claims: Mapping[str, str]) -> str:
+    """Give the file in GitLab's `HOST/GROUP/PROJECT//FILE@REF`."""
+    return claims.get("ci_config_ref_uri", "").partition("//")[2].partition("@")[0]
+
+
 def principal(claims: Mapping[str, str]) -> str:
     """Say who a job is, for the log."""
     if claims.get("iss") == GITHUB_ISSUER or "job_workflow_ref" in claims:
@@ -163,7 +173,7 @@ def _unmatched(index: Index, seen: str, claims: Mapping[str, str], projects: Seq
     if "pull_request_target" in seen:
         return target_event(seen)
     if reusable(claims):
-        job, caller = called(claims), quoted(claims["workflow_ref"].partition("@")[0])
+        job, caller = called(claims), calling(claims)
         elsewhere = not job.startswith(f"{claims.get('repository', '')}/")
         if elsewhere:  # no publisher can be registered for that file
             forms = links(index, {**claims, "job_workflow_ref": claims["workflow_ref"]}, projects)
@@ -262,7 +272,7 @@ def _parameters(claims: Mapping[str, str]) -> dict[str, str]:
     environment = claims.get("environment", "")
     if "project_path" in claims:
         namespace, _, project = claims["project_path"].rpartition("/")
-        path = claims.get("ci_config_ref_uri", "").partition("//")[2].partition("@")[0]
+        path = pipeline(claims)
         issuer = claims.get("iss", "")
         return {
             "provider": "gitlab",

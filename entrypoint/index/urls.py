@@ -17,7 +17,7 @@ _SCHEME = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
 _NO_SCHEME = re.compile(r"([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+(:\d+)?/")
 _HOST_NAME = re.compile(r"(?=.{1,253}$)([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")
 """Letters, digits, hyphens (RFC 1123) and underscores; labels of 63, names of 253 characters (RFC 1035, 2.3.4)."""
-_PORTS = {"https": 443, "http": 80}
+PORTS = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Reading:
 def origin(url: str) -> Origin:
     """Give scheme, host and port of a URL that was read before."""
     parts = urlsplit(url)
-    return (parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme])
+    return (parts.scheme, parts.hostname or "", parts.port or PORTS[parts.scheme])
 
 
 def redacted(url: str) -> str:
@@ -143,7 +143,7 @@ def _faults(text: str) -> Iterator[str]:
     if parts is None:
         yield "has a host that cannot be read"
         return
-    if parts.scheme not in _PORTS:
+    if parts.scheme not in PORTS:
         yield f"starts with `{parts.scheme}://`, not with `https://`"
     yield from _host_faults(parts)
     if "@" in parts.path + parts.query + parts.fragment:

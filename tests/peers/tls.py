@@ -111,32 +111,42 @@ class _Front:
         try:
             server_in, server_out = await asyncio.open_connection(LOOPBACK, self._port, limit=CHUNK)
             try:
-                pumps = [
-                    asyncio.create_task(_pump(client_in, server_out)),
-                    asyncio.create_task(_pump(server_in, client_out)),
-                ]
-                # TLS has no half-closed connections, so the first end is the end of both; what the server said
-                # before it closed has been written by then.
-                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-                for pump in pumps:
-                    pump.cancel()
-                await asyncio.gather(*pumps, return_exceptions=True)
+                await relayed((client_in, client_out), (server_in, server_out))
             finally:
-                await _closed(server_out)
+                await closed(server_out)
         except (OSError, asyncio.CancelledError):
             pass  # the server behind is gone, or the test is over: closing is all that is left
         finally:
-            await _closed(client_out)
+            await closed(client_out)
             self._tasks.discard(this)
+
+
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def relayed(client: Ends, server: Ends) -> None:
+    """Pass on what either side says, until one of them ends.
+
+    TLS has no half-closed connections, so the first end is the end of both; what the server said before it closed has
+    been written by then.
+    """
+    pumps = [asyncio.create_task(_pump(*ends)) for ends in ((client[0], server[1]), (server[0], client[1]))]
+    try:
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, whoever has closed it before."""
+    writer.close()
+    with contextlib.suppress(OSError, asyncio.CancelledError):
+        await writer.wait_closed()
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     while piece := await source.read(CHUNK):
         target.write(piece)
         await target.drain()
-
-
-async def _closed(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(OSError, asyncio.CancelledError):
-        await writer.wait_closed()

@@ -22,8 +22,7 @@ import trustme
 
 from tests.peers.process import LOOPBACK
 from tests.peers.scripted import Answer, Request, json_answer, scripted_index
-
-CHUNK = 1 << 16  # bytes moved at a time; the size of asyncio's own buffer
+from tests.peers.tls import CHUNK, closed, relayed
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +254,7 @@ class Proxy:
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
             pass  # the client or the server is gone, or the test is over: closing is all that is left
         finally:
-            await _closed(client_out)
+            await closed(client_out)
             self._tasks.discard(this)
 
     async def _lead(self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
@@ -278,15 +277,9 @@ class Proxy:
                 client_out.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             else:
                 server_out.write(head)
-            pumps = [asyncio.create_task(_pump(*ends)) for ends in ((client_in, server_out), (server_in, client_out))]
-            try:
-                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for pump in pumps:
-                    pump.cancel()
-                await asyncio.gather(*pumps, return_exceptions=True)
+            await relayed((client_in, client_out), (server_in, server_out))
         finally:
-            await _closed(server_out)
+            await closed(server_out)
 
     def _port_of(self, host: str, *, secure: bool) -> int | None:
         """Return the port of a host's server, which is started the first time; None for a host nobody plays."""
@@ -327,15 +320,3 @@ class _Script:
         if host_of(request) != self.host:
             return json_answer({"message": f"this is {self.host}, not {host_of(request)}"}, 421)
         return self.player_of(self.host)(request)
-
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    while piece := await source.read(CHUNK):
-        sink.write(piece)
-        await sink.drain()
-
-
-async def _closed(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(OSError, asyncio.CancelledError):
-        await writer.wait_closed()
