@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
@@ -114,22 +114,24 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
             stock = Stock(located.index, http, who.credential if who.credential.reads else None, patience)
             planned = ledger.plan = _planned(context, collection, who, stock, outside.clock)
             ledger.notes += [*stock.notes, *planned.notes]
-            _announce(planned, who.credential, runner, hashes=inputs.print_hash)
-            planned.check()
-            ledger.settled = "dry-run" if inputs.dry_run else "publish"
-            if inputs.dry_run:
-                return
-            sending = planned.files("upload")
-            attested, notes = who.attesting.attest(sending)
-            ledger.notes += notes
-            if sending:
-                who.credential.sign_in()
-            api = Api(located.index, http, who.credential, attested, required=who.attesting.decision.required)
-            parallel = inputs.parallel or located.index.parallel
-            try:
-                upload.publish(planned, api, stock, patience, parallel, _listener(ledger, runner))
-            finally:
-                runner.clear()
+            _announce(planned, who.credential, runner)
+            with _hashes_told(planned, runner) if inputs.print_hash else nullcontext():
+                planned.check()
+                ledger.settled = "dry-run" if inputs.dry_run else "publish"
+                if inputs.dry_run:
+                    planned.hash_all()
+                    return
+                sending = planned.files("upload")
+                attested, notes = who.attesting.attest(sending)
+                ledger.notes += notes
+                if sending:
+                    who.credential.sign_in()
+                api = Api(located.index, http, who.credential, attested, required=who.attesting.decision.required)
+                parallel = inputs.parallel or located.index.parallel
+                try:
+                    upload.publish(planned, api, stock, patience, parallel, _listener(ledger, runner))
+                finally:
+                    runner.clear()
             if inputs.wait_for_index:
                 _confirm(ledger, stock, outside.clock, inputs.wait_for_index)
 
@@ -183,7 +185,7 @@ def _planned(context: Context, collection: Collection, who: Who, stock: Stock, c
     inputs, index_ = context.inputs, context.index
     lenience = Lenience(strict=inputs.strict, verify_metadata=inputs.verify_metadata)
     examined, inventory = plan.look(
-        lambda: plan.examine(index_, collection.found, lenience),
+        lambda there: plan.examine(index_, collection.found, lenience, there),
         lambda: _inventory(stock, collection.projects, who, dry=inputs.dry_run),
         at_once=who.credential.lasting or not who.credential.reads,
     )
@@ -241,15 +243,24 @@ def _confirm(ledger: Ledger, stock: Stock, clock: Clock, seconds: float) -> None
     ledger.notes += notes
 
 
-def _announce(planned: Plan, credential: Credential, runner: Runner, *, hashes: bool) -> None:
+def _announce(planned: Plan, credential: Credential, runner: Runner) -> None:
     for line in planned.lines():
         runner.log(line)
     if credential.said:
         runner.log(credential.said)
-    if hashes:
+
+
+@contextmanager
+def _hashes_told(planned: Plan, runner: Runner) -> Iterator[None]:
+    """Write the hashes into the log when the block ends, however it does: those of large files are known by then."""
+    try:
+        yield
+    finally:
         with runner.group("Hashes"):
             for each in planned.distributions():
-                runner.log(f"{each.found.filename}\n  sha256       {each.sha256}\n  blake2b-256  {each.blake2b_256}")
+                runner.log(f"{each.found.filename}\n  sha256       {each.sha256}")
+                if blake2b := each.blake2b.known:
+                    runner.log(f"  blake2b-256  {blake2b}")
 
 
 def _report(ledger: Ledger, runner: Runner) -> int:

@@ -7,9 +7,8 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -21,7 +20,7 @@ from entrypoint.archive import Contents
 from entrypoint.errors import DistributionError, Note, PublishError
 from entrypoint.index import Index
 from entrypoint.metadata import CoreMetadata, Kind
-from entrypoint.threads import both
+from entrypoint.threads import Ahead, Once, both
 
 ATTESTATION = ".attestation"
 """How the name of a file ends that may attest another."""
@@ -29,7 +28,7 @@ BLOCK = 2**20
 """Bytes read at once, to hash and to send. Blocks of 64 KiB cost a third of the throughput on loopback (2026-11)."""
 
 LARGE = 8 * 2**20
-"""Bytes from which on a file stays on disk and is hashed by two threads. A smaller one is read at once."""
+"""Bytes from which on a file stays on disk and is read as often as needed. A smaller one is read once, into memory."""
 
 IGNORED_SHOWN = 10
 """Names of ignored files in the notice about them."""
@@ -87,8 +86,21 @@ class Distribution:
     """Hex, of METADATA or PKG-INFO as it is in the archive."""
     sha256: str
     """Hex."""
-    blake2b_256: str
-    """Hex, of a 32-byte digest."""
+    blake2b: Once[str] = field(compare=False, repr=False)
+    """Hex, of a 32-byte digest. Of a large file that is to be sent it is worked out until it has left."""
+
+    @property
+    def blake2b_256(self) -> str:
+        """BLAKE2b-256, hex; of a large file this may take a second for each GB. Raises `DistributionError`."""
+        return self.blake2b.get()
+
+
+There = Callable[[Found], str | None]
+"""Gives the sha256, hex, that the index has under the name of a file; waits until that is known."""
+
+
+def nothing_there(_: Found) -> None:
+    """Stand for an index of which nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +166,21 @@ def collect(patterns: Sequence[str], workspace: Path) -> Collection:
     return Collection(tuple(found), tuple(_ignored(ignored)), tuple(problems), tuple(attestations))
 
 
-def read(found: Found, index: Index) -> tuple[Distribution, Contents, list[Note]]:
+def read(
+    found: Found, index: Index, there: There = nothing_there, ahead: Ahead | None = None
+) -> tuple[Distribution, Contents, list[Note]]:
     """Read a file: its hashes, its metadata and what else is in it; the notes are what is wrong with it.
+
+    What a large wheel holds is not unpacked where it is `there` with its sha256: nothing can be mended any more.
 
     Raises `DistributionError` when it cannot be published whatever the user says.
     """
     try:
         with found.path.open("rb") as file:
-            (sha256, blake2b), contents = (_small if found.size < LARGE else _large)(file, found, index)
+            if found.size < LARGE:
+                sha256, blake2b, contents = _small(file, found, index)
+            else:
+                sha256, blake2b, contents = _large(file, found, index, there, ahead or Ahead())
         core, notes = metadata.parse(contents.metadata)
     except DistributionError as error:
         raise DistributionError(error.title, error.detail, error.tip, path=found.shown, rule=error.rule) from error
@@ -243,30 +262,45 @@ def _parsed(filename: str) -> tuple[Kind, str, str, str]:
     return "sdist", project, str(version), "source"
 
 
-def _small(file: BinaryIO, found: Found, index: Index) -> tuple[tuple[str, str], Contents]:
+def _small(file: BinaryIO, found: Found, index: Index) -> tuple[str, Once[str], Contents]:
     """Read a file once, into memory."""
     data = file.read()
-    hashes = hashlib.sha256(data).hexdigest(), hashlib.blake2b(data, digest_size=32).hexdigest()
-    return hashes, archive.read(io.BytesIO(data), len(data), found.filename, index)
+    blake2b = hashlib.blake2b(data, digest_size=32).hexdigest()
+    contents = archive.read(io.BytesIO(data), len(data), found.filename, index)
+    return hashlib.sha256(data).hexdigest(), Once.of(blake2b), contents
 
 
-def _large(file: BinaryIO, found: Found, index: Index) -> tuple[tuple[str, str], Contents]:
-    """Read a file twice at the same time, for its hashes and by its members; it stays on disk."""
+def _large(file: BinaryIO, found: Found, index: Index, there: There, ahead: Ahead) -> tuple[str, Once[str], Contents]:
+    """Read a file twice at the same time, for its sha256 and by its members; it stays on disk."""
     size = file.seek(0, os.SEEK_END)
-    return both(partial(_hashes, found.path), lambda: archive.read(file, size, found.filename, index))
+    sha256 = Once(lambda: _sha256(found.path))
+    blake2b = Once(lambda: _blake2b(found))
+
+    def wanted() -> bool:
+        known = there(found)
+        return known is None or known != sha256.get()
+
+    def hashed() -> str:
+        digest = sha256.get()
+        if wanted():
+            ahead.put(blake2b)
+        return digest
+
+    digest, contents = both(hashed, lambda: archive.read(file, size, found.filename, index, wanted))
+    return digest, blake2b, contents
 
 
-def _hashes(path: Path) -> tuple[str, str]:
-    """Give sha256 and blake2b-256 of a file on disk, by two threads."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - small files do without
+def _sha256(path: Path) -> str:
+    with path.open("rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
-    sha256, blake2b = hashlib.sha256(), hashlib.blake2b(digest_size=32)
-    with path.open("rb", buffering=0) as source, ThreadPoolExecutor(1) as other:
-        while block := source.read(BLOCK):
-            beside = other.submit(blake2b.update, block)
-            sha256.update(block)
-            beside.result()
-    return sha256.hexdigest(), blake2b.hexdigest()
+
+def _blake2b(found: Found) -> str:
+    try:
+        with found.path.open("rb", buffering=0) as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
+    except OSError as error:
+        raise _unreadable(found, error) from error
 
 
 def _unreadable(found: Found, error: OSError) -> DistributionError:

@@ -11,12 +11,12 @@ from typing import Literal, NamedTuple
 
 from entrypoint import checks
 from entrypoint.checks import project as project_rules
-from entrypoint.distribution import Distribution, Found, Release, read, releases
+from entrypoint.distribution import Distribution, Found, Release, There, nothing_there, read, releases
 from entrypoint.errors import DistributionError, Note, PublishError
 from entrypoint.index import Index
 from entrypoint.simple import Project
 from entrypoint.stock import READERS, Inventory, Look, Match, Stock
-from entrypoint.threads import both, side_by_side
+from entrypoint.threads import Ahead, Once, both, side_by_side
 
 Action = Literal["upload", "already-present", "skip", "conflict"]
 
@@ -117,6 +117,10 @@ class Plan:
         """Give the files of which this is to be done, in the order in which they are sent."""
         return [each for release in self.releases for each in self._with(action, release)]
 
+    def hash_all(self) -> None:
+        """Work out what of the hashes of files that are to be sent is not known yet, on all cores."""
+        side_by_side(lambda each: each.blake2b_256, self.files("upload"), len(os.sched_getaffinity(0)))
+
     @property
     def compared(self) -> bool:
         """Whether it is known what the index has of every project."""
@@ -155,21 +159,24 @@ NOT_ADDED = " They have no attestations there, and none can be added."
 
 
 def look(
-    examine: Callable[[], Examined], take: Callable[[], Inventory], *, at_once: bool
+    examine: Callable[[There], Examined], take: Callable[[], Inventory], *, at_once: bool
 ) -> tuple[Examined, Inventory]:
     """Read the files and the index: both at once, or the index only when nothing is wrong with the files."""
     if at_once:
-        return both(examine, take)
-    examined = examine()
+        inventory = Once(take)
+        known, examined = both(inventory.get, lambda: examine(lambda found: inventory.get().sha256(found)))
+        return examined, known
+    examined = examine(nothing_there)
     return examined, Inventory({}) if examined.wrong else take()
 
 
-def examine(index: Index, files: Sequence[Found], lenience: Lenience) -> Examined:
+def examine(index: Index, files: Sequence[Found], lenience: Lenience, there: There = nothing_there) -> Examined:
     """Read every file and apply every rule that needs no server, on all cores."""
+    ahead = Ahead()
 
     def one(found: Found) -> _Read:
         try:
-            distribution, contents, notes = read(found, index)
+            distribution, contents, notes = read(found, index, there, ahead)
         except DistributionError as error:
             return None, [], error
         notes += checks.of_file(distribution, contents, index)

@@ -17,7 +17,7 @@ import httpx  # noqa: TC002 - the client needs it anyway
 
 from entrypoint import simple
 from entrypoint.client import Signer
-from entrypoint.distribution import Distribution
+from entrypoint.distribution import Distribution, Found
 from entrypoint.errors import Note, PublishError, Unavailable
 from entrypoint.index import Index, redacted
 from entrypoint.patience import Patience
@@ -78,6 +78,12 @@ class Inventory(NamedTuple):
     problems: tuple[PublishError, ...] = ()
     why: str = ""
     """Why it is not known, where that is a matter of choice."""
+
+    def sha256(self, found: Found) -> str | None:
+        """Give the sha256, hex, of what the index has under the name of a file."""
+        project = self.projects.get(found.project)
+        remote = project.find(found.filename) if project else None
+        return remote.hashes.get("sha256") if remote else None
 
 
 class Stock:

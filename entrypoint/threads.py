@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -46,6 +47,69 @@ class Inbox:
         while self._messages:
             self._messages[0]()  # it leaves only when it is done
             self._messages.popleft()
+
+
+class Once(Generic[A]):
+    """What is worked out at most once, by the first thread that asks for it, while others wait."""
+
+    def __init__(self, work: Callable[[], A]) -> None:
+        self._work = work
+        self._turn = threading.Lock()
+        self._answer: A | None = None
+        self._failure: Exception | None = None
+        self._asked = False
+
+    @classmethod
+    def of(cls, answer: A) -> Once[A]:
+        """Hold what is known already."""
+        once = cls(lambda: answer)
+        once.get()
+        return once
+
+    @property
+    def known(self) -> A | None:
+        """The answer, where there is one by now."""
+        return self._answer
+
+    def get(self) -> A:
+        """Give the answer. Raises what working it out raised, to everybody who asks."""
+        with self._turn:
+            if not self._asked:
+                try:
+                    self._answer = self._work()
+                except Exception as failure:  # noqa: BLE001 - raised below
+                    self._failure = failure
+                self._asked = True
+        if self._failure:
+            raise self._failure
+        return self._answer  # type: ignore[return-value]  # it was asked, and did not fail
+
+
+class Ahead:
+    """A thread that works out, one after the other, what will be asked for."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._turn = threading.Lock()
+        self._awake = False
+
+    def put(self, once: Once[A]) -> None:
+        """Have it worked out when its turn comes, unless somebody asks before."""
+        with self._turn:
+            self._waiting.append(once.get)
+            if not self._awake:
+                self._awake = True
+                threading.Thread(target=self._labour, daemon=True).start()
+
+    def _labour(self) -> None:
+        while True:
+            with self._turn:
+                if not self._waiting:
+                    self._awake = False
+                    return
+                work = self._waiting.popleft()
+            with suppress(Exception):  # whoever asks is told
+                work()
 
 
 def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:

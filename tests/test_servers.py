@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from entrypoint.distribution import LARGE
 from tests.conftest import Published
 from tests.distributions import make_sdist, make_wheel, samples
 from tests.ecosystem import RELEASED
@@ -27,6 +28,21 @@ def test_pypiserver(pypiserver: PypiServer, project: str, tmp_path: Path, publis
     assert sum("is uploaded to" in message for message in ours.messages("notice")) == 2
     assert ours.summary.count("✅\N{NO-BREAK SPACE}uploaded") == 2
     published(pypiserver.simple_url, wheel, sdist)
+
+
+@pytest.mark.parametrize("server", ["pypiserver", "devpi"])
+def test_a_large_file(
+    server: str, request: pytest.FixtureRequest, project: str, tmp_path: Path, published: Published
+) -> None:
+    """A digest that follows the file bothers no server: a large wheel arrives whole, and with its metadata."""
+    index = request.getfixturevalue(server)
+    index = index.non_volatile if isinstance(index, Devpi) else index
+    wheel = make_wheel(tmp_path / "w" / "dist", project, filler=LARGE)
+    assert publish(tmp_path / "w", to(index)).states == {wheel.name: "uploaded"}
+    published(index.simple_url, wheel)
+    (tmp_path / "again").mkdir()
+    (tmp_path / "w").rename(tmp_path / "again" / "w")
+    assert publish(tmp_path / "again" / "w", to(index)).states == {wheel.name: "already-present"}
 
 
 @pytest.mark.parametrize("kind", ["volatile", "non_volatile"])

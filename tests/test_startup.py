@@ -101,7 +101,7 @@ def test_a_wheel_needs_few_modules(scripted: StartIndex, tmp_path: Path) -> None
 def test_what_is_needed_is_imported(scripted: StartIndex, tmp_path: Path) -> None:
     """An sdist and a large file bring in what they need, and nothing else; so the test above can fail."""
     make_sdist(tmp_path / "dist", filler=LARGE)
-    assert observed(scripted(), tmp_path).modules & UNNEEDED == {"concurrent", "tarfile"}
+    assert observed(scripted(), tmp_path).modules & UNNEEDED == {"tarfile"}
 
 
 def test_requests_and_reads(scripted: StartIndex, tmp_path: Path) -> None:

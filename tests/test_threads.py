@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from entrypoint.threads import Inbox, side_by_side
+from entrypoint.threads import Ahead, Inbox, Once, side_by_side
 
 
 def test_answers_in_the_order_of_the_values() -> None:
@@ -61,6 +61,66 @@ def test_what_is_raised() -> None:
         side_by_side(work, range(100), 2)
     time.sleep(0.05)
     assert len(begun) <= 2
+
+
+def test_once() -> None:
+    """What several threads ask for is worked out by one of them, and all get it."""
+    asked: list[int] = []
+
+    def work() -> int:
+        asked.append(threading.get_ident())
+        time.sleep(0.05)
+        return 7
+
+    once = Once(work)
+    assert once.known is None
+    assert side_by_side(lambda _: once.get(), range(4), 4) == [7] * 4
+    assert len(asked) == 1
+    assert once.known == 7
+    assert Once.of(3).known == 3
+
+
+def test_once_and_for_all() -> None:
+    """Work that fails is not done again: everybody is told."""
+    tried: list[int] = []
+
+    def work() -> int:
+        tried.append(1)
+        raise LookupError(len(tried))
+
+    once = Once(work)
+    for _ in range(2):
+        with pytest.raises(LookupError, match="1"):
+            once.get()
+    assert once.known is None
+
+
+def test_ahead() -> None:
+    """What will be asked for is worked out in its order, one after the other, also after some of it has failed."""
+    done: list[tuple[int, int]] = []
+
+    def work(number: int) -> int:
+        time.sleep(0.01)
+        done.append((number, threading.get_ident()))
+        if number == 1:
+            raise LookupError(number)
+        return number
+
+    ahead = Ahead()
+    works = [Once(partial(work, number)) for number in range(4)]
+    for each in works:
+        ahead.put(each)
+    assert works[3].get() == 3  # by this thread, or the other one
+    assert [each.get() for each in (works[0], works[2])] == [0, 2]
+    with pytest.raises(LookupError):
+        works[1].get()
+    assert sorted(number for number, _ in done) == [0, 1, 2, 3]
+    ahead.put(late := Once(partial(work, 4)))  # its thread may have ended meanwhile
+    deadline = time.monotonic() + 10
+    while late.known is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert late.known == 4
+    assert done[-1][1] != threading.get_ident()
 
 
 def test_inbox() -> None:

@@ -6,6 +6,7 @@ at once, as notes; an error is raised only where there is no metadata to go on w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import BinaryIO
 
 from entrypoint.archive import rules
@@ -16,14 +17,18 @@ from entrypoint.index import Index
 __all__ = ["Contents", "read"]
 
 
-def read(source: BinaryIO, size: int, filename: str, index: Index) -> Contents:
+def read(
+    source: BinaryIO, size: int, filename: str, index: Index, wanted: Callable[[], bool] = lambda: True
+) -> Contents:
     """Read an archive of `size` bytes as far as rules need it; what is wrong with it depends on who would refuse it.
+
+    The members of a wheel are only unpacked, after all else, if that is `wanted`.
 
     Raises `DistributionError` when there is no metadata to be had from it, and `OSError` when the file cannot be read.
     """
     source.seek(0)
     try:
-        return _read(source, size, filename, index)
+        return _read(source, size, filename, index, wanted)
     except DistributionError:
         raise
     except Exception as error:
@@ -33,11 +38,11 @@ def read(source: BinaryIO, size: int, filename: str, index: Index) -> Contents:
         raise _broken(filename, f"{type(error).__name__}: {error}") from error
 
 
-def _read(source: BinaryIO, size: int, filename: str, index: Index) -> Contents:
+def _read(source: BinaryIO, size: int, filename: str, index: Index, wanted: Callable[[], bool]) -> Contents:
     if filename.endswith(".whl"):
         from entrypoint.archive import wheels  # noqa: PLC0415 - zipfile is not needed where there are only sdists
 
-        return wheels.read(source, size, filename, index)
+        return wheels.read(source, size, filename, index, wanted)
     from entrypoint.archive import sdists  # noqa: PLC0415 - tarfile is not needed where there are only wheels
 
     return sdists.read_zip(source, size, index) if filename.endswith(".zip") else sdists.read_tar(source, size, index)

@@ -12,7 +12,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 from packaging.utils import parse_wheel_filename
@@ -42,8 +42,11 @@ RATIO_LIMIT = 50
 Infos = Sequence[zipfile.ZipInfo]
 
 
-def read(source: BinaryIO, size: int, filename: str, index: Index) -> Contents:
-    """Read a wheel. Raises `DistributionError` when it has no metadata, and whatever `zipfile` raises."""
+def read(source: BinaryIO, size: int, filename: str, index: Index, wanted: Callable[[], bool]) -> Contents:
+    """Read a wheel; its members are unpacked if that is `wanted`.
+
+    Raises `DistributionError` when it has no metadata, and whatever `zipfile` raises.
+    """
     infos = zips.members(source)
     names = tuple(info.filename for info in infos)
     found = [info for info in infos if re.fullmatch(r"[^/]+\.dist-info/METADATA", info.filename)]
@@ -54,8 +57,9 @@ def read(source: BinaryIO, size: int, filename: str, index: Index) -> Contents:
     notes = [*framing(source, size, index), *about_names(names, index), *_layout(root, names, filename, index)]
     members, odd = readable(infos, size, index)
     notes += odd
-    notes += _members(source, infos, members, root, index)
     texts = {name: _text(source, infos, f"{root}/{name}", TEXT_LIMIT) for name in ("WHEEL", "entry_points.txt")}
+    if wanted():
+        notes += _members(source, infos, members, root, index)
     return Contents(metadata, root, names, {name: text for name, text in texts.items() if text}, tuple(notes))
 
 

@@ -212,7 +212,7 @@ def _record(ledger: Ledger, found: Found, distribution: Distribution | None, cle
         version=clean(version),
         size=found.size,
         sha256=distribution.sha256 if distribution else None,
-        blake2b_256=distribution.blake2b_256 if distribution else None,
+        blake2b_256=distribution.blake2b.known if distribution else None,
         state=state,
         reason=clean(reason) if reason else None,
         status=outcome.status if outcome else None,

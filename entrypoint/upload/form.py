@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from entrypoint.distribution import Attested, Distribution
+from entrypoint.distribution import LARGE, Attested, Distribution
 from entrypoint.metadata import LICENSE_FILE, CoreMetadata
 
 FIELDS = {
@@ -44,10 +44,11 @@ FIELDS = {
     "import-namespace": "import_namespace",
 }
 """Metadata field → form field. Some are plural where the metadata is not; one part per value."""
+BLAKE2 = "blake2_256_digest"
 
 
 def fields(distribution: Distribution, attested: Attested | None = None) -> list[tuple[str, str]]:
-    """List the text parts of the upload, in the order in which they are sent."""
+    """List the text parts of the upload that come before the file, in the order in which they are sent."""
     found, metadata = distribution.found, distribution.metadata
     return [
         (":action", "file_upload"),
@@ -59,7 +60,7 @@ def fields(distribution: Distribution, attested: Attested | None = None) -> list
         ("requires_python", metadata.one("requires-python")),
         ("description", metadata.description),
         ("sha256_digest", distribution.sha256),
-        ("blake2_256_digest", distribution.blake2b_256),
+        *([(BLAKE2, distribution.blake2b_256)] if found.size < LARGE else []),  # else it comes after the file
         *([("attestations", attested.form_field)] if attested else []),
     ]
 

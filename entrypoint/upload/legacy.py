@@ -12,12 +12,12 @@ from typing import NamedTuple
 import httpx
 
 from entrypoint.client import Signer, failure, retry_after
-from entrypoint.distribution import Attested, Distribution, Release
+from entrypoint.distribution import LARGE, Attested, Distribution, Release
 from entrypoint.errors import DistributionError, PublishError, Unreachable
 from entrypoint.index import Index, Verdict
 from entrypoint.index.urls import origin
 from entrypoint.upload import answer, form, meaning
-from entrypoint.upload.multipart import Multipart
+from entrypoint.upload.multipart import Due, Multipart
 from entrypoint.upload.outcome import Scope
 
 
@@ -114,7 +114,8 @@ class Session(NamedTuple):
         try:
             while True:
                 url, attested = self.api.url, self.api.attested.get(found.path)
-                body = Multipart(form.fields(distribution, attested), found.path, found.size, at)
+                fields = form.fields(distribution, attested)
+                body = Multipart(fields, found.path, found.size, at, _due(distribution))
                 response, said = self._post(url, body)
                 answers, status = answers + 1, said.status
                 if self.api.follow(url, said) or (attested and self.api.unattests(said)):
@@ -178,8 +179,18 @@ class Session(NamedTuple):
 _parsed = lru_cache(maxsize=4)(httpx.URL)
 """All files go to the same one."""
 
+HEX = 64
+"""Characters of a digest of 32 bytes."""
+
 NOT_STORED = frozenset({408, 425, 429})
 """Statuses that say that the request was not even looked at (RFC 9110, 15.5.9; RFC 8470, 5.2; RFC 6585, 4)."""
+
+
+def _due(distribution: Distribution) -> Due | None:
+    """Give the field of a large file that is being worked out while the file leaves. Servers take it in any order."""
+    if distribution.found.size < LARGE:
+        return None
+    return Due(form.BLAKE2, HEX, distribution.blake2b.get)
 
 
 def _within(index: Index, location: str | None) -> bool:

@@ -18,6 +18,7 @@ from entrypoint.checks import wheel
 from entrypoint.distribution import Distribution, Found
 from entrypoint.errors import DistributionError
 from entrypoint.index import Index
+from entrypoint.threads import Once
 from tests.checks import GENERIC, PYPI, of_files, render_here
 from tests.distributions import Headers, core_metadata, make_sdist, make_wheel
 
@@ -482,7 +483,7 @@ def examined(data: bytes, name: str = WHEEL, **texts: bytes) -> tuple[Distributi
     kind: metadata.Kind = "wheel" if name.endswith(".whl") else "sdist"
     found = Found(Path(name), name, kind, "demo-pkg", "1.0", "py3", 1)
     names = {name.replace("_txt", ".txt"): text for name, text in texts.items()}
-    return Distribution(found, core, "", "", ""), Contents(data, INFO, (), names, ())
+    return Distribution(found, core, "", "", Once.of("")), Contents(data, INFO, (), names, ())
 
 
 def test_unread_sdist() -> None:

@@ -24,6 +24,7 @@ from entrypoint.report.outputs import FILES_LIMIT, document, outputs
 from entrypoint.report.summary import summary
 from entrypoint.simple import absent
 from entrypoint.stock import Look, Match
+from entrypoint.threads import Once
 from entrypoint.upload import Outcome, State
 from tests.line import declared_outputs, schema
 from tests.rendered import PARSER
@@ -36,7 +37,7 @@ def distribution(name: str, filename: str | None = None) -> Distribution:
     path = Path("/w/dist") / (filename or f"{name}-1.0-py3-none-any.whl")
     found = Found(path, f"dist/{path.name}", "wheel", name, "1.0", "py3", 1000)
     fields = {"metadata-version": ("2.1",), "name": (name,), "version": ("1.0",)}
-    return Distribution(found, CoreMetadata(fields, ""), "c" * 64, "a" * 64, "b" * 64)
+    return Distribution(found, CoreMetadata(fields, ""), "c" * 64, "a" * 64, Once.of("b" * 64))
 
 
 def ledger(*files: Distribution, index: Index | None = PYPI) -> Ledger:

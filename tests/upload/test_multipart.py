@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from entrypoint.distribution import BLOCK
 from entrypoint.errors import DistributionError
-from entrypoint.upload.multipart import TOGETHER, Multipart
+from entrypoint.upload.multipart import TOGETHER, Due, Multipart
 
 NAMES = st.from_regex(r":?[a-z0-9_]{1,12}", fullmatch=True)
 VALUES = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -46,6 +46,26 @@ def test_round_trip(tmp_path: Path, fields: list[tuple[str, str]], content: byte
     assert [(name, text.decode()) for name, _, _, text in texts] == fields
     assert all(filename is None and not kind for _, filename, kind, _ in texts)
     assert file == ("content", "demo-1.0.tar.gz", "application/octet-stream", content)
+
+
+@pytest.mark.parametrize("size", [10, TOGETHER + 1])
+def test_a_field_that_is_due_later(size: int, tmp_path: Path) -> None:
+    """A field whose length alone is known at first follows the file, and is asked for when that has left."""
+    path = tmp_path / "a.whl"
+    path.write_bytes(b"x" * size)
+    left: list[int] = []
+
+    def value() -> str:
+        assert left[-1] == size
+        return "abc"
+
+    body = Multipart([("a", "b")], path, size, left.append, Due("digest", 3, value))
+    for _ in range(2):
+        assert parts(body) == [
+            ("a", None, "", b"b"),
+            ("content", "a.whl", "application/octet-stream", b"x" * size),
+            ("digest", None, "", b"abc"),
+        ]
 
 
 def test_every_iteration_is_fresh(tmp_path: Path) -> None:
