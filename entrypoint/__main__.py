@@ -95,7 +95,7 @@ def run(
 def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
     """Walk the line: inputs, distributions, index, credential, plan, publish, confirm."""
     inputs = _inputs(outside, runner)
-    ledger.notes += remarks(inputs, outside.environ)
+    ledger.notes += remarks(outside.environ, outside.flags)
     collection = ledger.collection = collect(inputs.packages_dir, runner.workspace)
     ledger.notes += collection.notes
     located, _ = gather(lambda: _located(inputs, runner), collection.check)

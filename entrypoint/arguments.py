@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from entrypoint import __version__
 from entrypoint.errors import InputError
-from entrypoint.inputs import BOOLEANS, NAMES, Inputs
+from entrypoint.inputs import BOOLEANS, INPUTS
 
 
 def parse(arguments: Sequence[str]) -> dict[str, str]:
@@ -49,11 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"publish-action {__version__}")
     parser.add_argument("files", nargs="*", metavar="FILE", help="distributions, directories or globs (default: dist)")
-    for name, field in NAMES.items():
-        model = Inputs.model_fields[field]
-        text = str(model.description).replace("`", "").replace("%", "%%")
-        if model.annotation is bool:
-            default = str(model.default).lower()
+    for name, each in INPUTS.items():
+        text = each.description.replace("`", "").replace("%", "%%")
+        if each.boolean:
+            default = str(each.default).lower()
             parser.add_argument(
                 f"--{name}", dest=name, action=argparse.BooleanOptionalAction, help=f"{text} (default: {default})"
             )

@@ -11,13 +11,13 @@ import pytest
 from entrypoint import __version__
 from entrypoint.arguments import parse
 from entrypoint.errors import InputError
-from entrypoint.inputs import NAMES, Inputs
+from entrypoint.inputs import INPUTS
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", INPUTS)
 def test_every_input_is_a_flag(name: str) -> None:
     """Each input has a flag of its name; a boolean has one to say no, too."""
-    if Inputs.model_fields[NAMES[name]].annotation is bool:
+    if isinstance(INPUTS[name].default, bool):
         assert parse([f"--{name}"]) == {name: "true"}
         assert parse([f"--no-{name}"]) == {name: "false"}
     else:

@@ -1,4 +1,4 @@
-"""What is written twice is checked once: action.yml, the settings model, README, docs and layout."""
+"""What is written twice is checked once: action.yml, the inputs, README, docs and layout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 
 from entrypoint import __version__
 from entrypoint.errors import PublishError
-from entrypoint.inputs import ALIASES, NAMES, Inputs, hint
+from entrypoint.inputs import ALIASES, INPUTS
 from tests.line import ROOT, schema
 
 ACTION: Any = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
@@ -30,7 +30,7 @@ DOCUMENTS = sorted(
 
 def default(name: str) -> str:
     """Give the default of an input as a workflow would write it."""
-    value = Inputs.model_fields[NAMES[name]].default
+    value = INPUTS[name].default
     if value is None:
         return ""
     return "\n".join(value) if isinstance(value, tuple) else str(value).lower()
@@ -53,10 +53,10 @@ def tables(text: str) -> dict[str, list[list[str]]]:
 
 
 def test_action_inputs() -> None:
-    """action.yml has each input of the model with its words and default, in the same order, then the aliases."""
-    assert list(ACTION["inputs"]) == [*NAMES, *sorted(ALIASES)]
-    for name in NAMES:
-        expected = hint(name) + (f" Default: `{default(name)}`." if default(name) else "")
+    """action.yml has each input with its words and default, in the same order, then the aliases."""
+    assert list(ACTION["inputs"]) == [*INPUTS, *sorted(ALIASES)]
+    for name, each in INPUTS.items():
+        expected = each.description + (f" Default: `{default(name)}`." if default(name) else "")
         assert ACTION["inputs"][name] == {"description": expected}
     for alias, name in ALIASES.items():
         assert set(ACTION["inputs"][alias]) == {"description", "deprecationMessage"}
@@ -68,7 +68,7 @@ def test_readme_inputs() -> None:
     groups = tables(section("Inputs"))
     assert len(groups) >= 7
     assert "" not in groups
-    rows = [(f"`{name}`", f"`{default(name)}`" if default(name) else "", hint(name)) for name in NAMES]
+    rows = [(f"`{name}`", f"`{default(name)}`" if default(name) else "", INPUTS[name].description) for name in INPUTS]
     assert [tuple(row) for group in groups.values() for row in group] == rows
     assert all(f"`{alias}`" in section("Inputs") for alias in ALIASES)
 

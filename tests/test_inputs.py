@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import FrozenInstanceError
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from entrypoint.errors import InputError
-from entrypoint.inputs import ALIASES, FALSE_AT_LAST, FOREIGN, NAMES, SECRET, Inputs, deprecated, remarks
+from entrypoint.inputs import ALIASES, FALSE_AT_LAST, FOREIGN, INPUTS, Inputs, Secret, deprecated, remarks
 
 DEFAULTS: Mapping[str, object] = {
     "packages-dir": ("dist",),
@@ -40,6 +40,10 @@ DEFAULTS: Mapping[str, object] = {
 }
 
 
+SECRET = frozenset({"password", "google-credentials-json", "repository-url", "check-url"})
+"""Inputs that are a secret or may hold one."""
+
+
 def read(**inputs: str) -> Inputs:
     """Read inputs as GitHub hands them over."""
     return Inputs.read({f"INPUT_{name.upper().replace('_', '-')}": text for name, text in inputs.items()})
@@ -54,9 +58,9 @@ def refused(environ: Mapping[str, str]) -> list[InputError]:
 
 def test_defaults() -> None:
     """Without any input, and with every one of them blank, each has its default."""
-    blank = {f"INPUT_{name.upper()}": "  \n" for name in NAMES}
+    blank = {f"INPUT_{name.upper()}": "  \n" for name in INPUTS}
     for inputs in (Inputs.read({}), Inputs.read(blank)):
-        assert {name: getattr(inputs, field) for name, field in NAMES.items()} == DEFAULTS
+        assert {name: getattr(inputs, each.field) for name, each in INPUTS.items()} == DEFAULTS
 
 
 @pytest.mark.parametrize("name", ["strict", "verify-metadata", "verbose", "print-hash"])
@@ -66,7 +70,7 @@ def test_defaults() -> None:
 def test_booleans(name: str, text: str) -> None:
     """A boolean is one of eight words in any case."""
     inputs = Inputs.read({f"INPUT_{name.upper()}": text})
-    assert getattr(inputs, NAMES[name]) is (text.strip().lower() in {"true", "yes", "on", "1"})
+    assert getattr(inputs, INPUTS[name].field) is (text.strip().lower() in {"true", "yes", "on", "1"})
 
 
 @pytest.mark.parametrize("text", ["y", "t", "2", "enabled", "none", "null", "truee"])
@@ -98,9 +102,21 @@ def test_lines(text: str, lines: tuple[str, ...]) -> None:
         ("timeout", "10", 10),
         ("retries", "0", 0),
         ("parallel", "1", 1),
+        ("parallel", "16", 16),
+        ("timeout", "86400", 86_400),
+        ("timeout", "1_000", 1000),
+        ("timeout", "0012", 12),
+        ("retries", "+5", 5),
+        ("retries", "-0", 0),
+        ("retries", "10.00", 10),
+        ("wait-for-index", " 5\n", 5),
         ("wait-for-index", "0", 0),
+        ("trusted-publishing", "auto", "auto"),
+        ("trusted-publishing", "always", "always"),
         ("trusted-publishing", "never", "never"),
         ("keyring-provider", "disabled", "disabled"),
+        ("keyring-provider", "subprocess", "subprocess"),
+        ("attestations", "required", "required"),
         ("attestations", "False", "false"),
         ("attestations", "ON", "true"),
         ("skip-existing", "no", False),
@@ -111,7 +127,7 @@ def test_lines(text: str, lines: tuple[str, ...]) -> None:
 )
 def test_accepted(name: str, text: str, value: object) -> None:
     """Each input takes its values, white space around them aside."""
-    assert getattr(Inputs.read({f"INPUT_{name.upper()}": text}), NAMES[name]) == value
+    assert getattr(Inputs.read({f"INPUT_{name.upper()}": text}), INPUTS[name].field) == value
 
 
 @pytest.mark.parametrize(
@@ -122,7 +138,12 @@ def test_accepted(name: str, text: str, value: object) -> None:
         ("timeout", "5 minutes", "integer"),
         ("retries", "-1", "greater than or equal to 0"),
         ("parallel", "17", "less than or equal to 16"),
+        ("timeout", "86401", "it should be less than or equal to 86400."),
+        ("wait-for-index", "-1.0", "it should be greater than or equal to 0."),
         ("trusted-publishing", "sometimes", "'auto', 'always' or 'never'"),
+        ("trusted-publishing", "Auto", "it should be 'auto', 'always' or 'never'."),
+        ("trusted-publishing", "true", "it should be 'auto', 'always' or 'never'."),
+        ("attestations", "Required", "it should be 'true', 'required' or 'false'."),
         ("keyring-provider", "import", "'disabled' or 'subprocess'"),
         ("attestations", "maybe", "'true', 'required' or 'false'"),
         ("user", "a:b", "without colons"),
@@ -135,6 +156,39 @@ def test_refused(name: str, text: str, expected: str) -> None:
     assert error.title == f"Input `{name}` is not usable"
     assert expected in error.detail
     assert error.tip
+
+
+@pytest.mark.parametrize("name", ["parallel", "wait-for-index", "timeout", "retries"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1e3", "0x10", "-", "+", "--5", "0-5", "1.", ".0", "1.5", "1.0_0", "1.0.0", "5,0", "5 5", "nan", "inf"),
+        *("1_", "_1", "1__0", "0__5", "5\xa05", "5\x00", "\u200b5", "\uff11\uff12", "\u0663", "\udcff"),
+    ],
+)
+def test_no_integers(name: str, text: str) -> None:
+    """An integer has ASCII digits, and may have a sign, single underscores between digits and a fraction of zeros."""
+    (error,) = refused({f"INPUT_{name.upper()}": text})
+    expected = "it should be a valid integer, unable to parse string as an integer"
+    assert error.detail == f"`{name}` is {text!r}: {expected}."
+
+
+def test_thousands_of_digits() -> None:
+    """A number that Python does not read is refused, and its beginning quoted."""
+    (error,) = refused({"INPUT_RETRIES": "5" * 5000})
+    expected = "Unable to parse input string as an integer, exceeded maximum size"
+    assert error.detail == f"`retries` is '{'5' * 80}…': {expected}."
+
+
+def test_order() -> None:
+    """Bad inputs are told in the order of the document, wherever they were given; contradictions after them."""
+    environ = {"INPUT_DRY-RUN": "x", "INPUT_VERIFY_METADATA": "x", "INPUT_USER": "a:b", "INPUT_GOOGLE-AUDIENCE": "x"}
+    with pytest.raises(ExceptionGroup) as caught:
+        Inputs.read(environ, {"retries": "x", "skip-existing": "x"})
+    assert [str(error).partition(":")[0] for error in caught.value.exceptions] == [
+        *(f"Input `{n}` is not usable" for n in ("user", "skip-existing", "verify-metadata", "dry-run", "retries")),
+        "`google-audience` without `google-workload-identity-provider`",
+    ]
 
 
 def test_all_at_once() -> None:
@@ -177,23 +231,36 @@ def test_a_flag_beats_the_environment() -> None:
 
 def test_frozen() -> None:
     """Inputs do not change."""
-    with pytest.raises(ValidationError):
+    with pytest.raises(FrozenInstanceError):
         Inputs.read({}).user = "x"  # type: ignore[misc]  # that it cannot be done is what is tested
 
 
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).map(lambda text: f"s3cr3t{text}"))
 def test_secrets_are_not_repeated(secret: str) -> None:
-    """No secret input is in the model's text, nor in any error about it or another one."""
+    """No secret input is in the text of the value, nor in any error about it or another one."""
     environ = {f"INPUT_{name.upper()}": secret for name in SECRET}
-    assert "s3cr3t" not in repr(Inputs.read({"INPUT_PASSWORD": secret, "INPUT_REPOSITORY-URL": secret}))
+    inputs = Inputs.read(environ)
+    for shown in (inputs, *(getattr(inputs, INPUTS[name].field) for name in SECRET)):
+        assert "s3cr3t" not in f"{shown} {shown!r} {shown!s} {[shown]}"
     for error in refused(environ | {"INPUT_STRICT": "maybe"}):
         assert "s3cr3t" not in f"{error} {error.tip} {error!r} {error.__cause__!r}"
 
 
+def test_secret() -> None:
+    """A secret is equal to one that holds the same, and does not show in an error that holds it."""
+    secret = Secret("s3cr3t")
+    assert secret.reveal() == "s3cr3t"
+    assert (secret == Secret("s3cr3t"), secret == Secret("other"), secret == "s3cr3t") == (True, False, False)
+    assert len({secret, Secret("s3cr3t"), Secret("other")}) == 2
+    assert {name for name, each in INPUTS.items() if each.secret} == SECRET
+    assert str(ValueError(secret, read(password="s3cr3t"))).count("s3cr3t") == 0
+
+
 def remarked(environ: Mapping[str, str]) -> list[str]:
     """Give the notices about an environment."""
-    notes = list(remarks(Inputs.read(environ), environ))
+    Inputs.read(environ)
+    notes = list(remarks(environ))
     assert {note.level for note in notes} <= {"notice"}
     return [f"{note.title}: {note.detail} {note.tip}" for note in notes]
 
@@ -208,6 +275,13 @@ def test_variables_of_other_tools(variable: str, name: str) -> None:
     assert "a value" not in note
     assert remarked({variable: ""}) == []
     assert remarked({variable: "a value", f"INPUT_{name.upper()}": "subprocess" if "keyring" in name else "true"}) == []
+
+
+def test_a_flag_is_given_too() -> None:
+    """What is given as a flag is not asked for because of a variable of another tool."""
+    assert len(list(remarks({"TWINE_USERNAME": "a"}))) == 1
+    assert list(remarks({"TWINE_USERNAME": "a"}, {"user": "b"})) == []
+    assert len(list(remarks({"TWINE_USERNAME": "a"}, {"user": " "}))) == 1
 
 
 def test_one_notice_for_all_variables() -> None:

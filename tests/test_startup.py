@@ -18,6 +18,7 @@ from tests.peers.scripted import ScriptedIndex
 
 UNNEEDED = frozenset(
     {
+        "annotated_types",
         "argparse",
         "asyncio",
         "concurrent",
@@ -28,12 +29,16 @@ UNNEEDED = frozenset(
         "id",
         "multiprocessing",
         "nh3",
+        "pydantic",
+        "pydantic_core",
         "pypi_attestations",
         "readme_renderer",
         "sigstore",
         "tarfile",
         "tomllib",
         "trove_classifiers",
+        "typing_extensions",
+        "typing_inspection",
     }
 )
 """Modules that cost milliseconds at least, and that a wheel with a token does not need. `rich` and `click` are for

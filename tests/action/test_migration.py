@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from entrypoint.arguments import parse
-from entrypoint.inputs import ALIASES, FOREIGN, NAMES, Inputs
+from entrypoint.inputs import ALIASES, FOREIGN, INPUTS, Inputs
 from tests.action.job import RUNTIME_TOKEN
 from tests.action.machines import Docker, Machine, Native, no_namespaces
 from tests.action.step import StepResult
@@ -858,7 +858,7 @@ def test_guide_leads_to_inputs(first: str) -> None:
         said = line.cells[-1]
         if not said.startswith("none"):
             name, _, value = re.findall(r"`([^`]+)`", said)[0].partition(": ")
-            assert name in NAMES, said
+            assert name in INPUTS, said
             assert Inputs.read({f"INPUT_{name.upper()}": value}) is not None
 
 
