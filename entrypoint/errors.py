@@ -18,8 +18,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal, Self, TypeVar
+from typing import Literal, NamedTuple, Self, TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -106,8 +105,7 @@ class Unreachable(Unavailable):
     """There is no connection to the index, so nothing was sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """Something found on the way that a user should know, as a value: what becomes of it is decided later.
 
     What reads a file yields notes of any level; `strict` and `verify-metadata` move the level.

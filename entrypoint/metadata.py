@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from entrypoint.errors import DistributionError, Note
 
@@ -35,8 +34,7 @@ REQUIRED = ("metadata-version", "name", "version")
 """Fields without which there is no upload form (core metadata, "required")."""
 
 
-@dataclass(frozen=True, slots=True)
-class CoreMetadata:
+class CoreMetadata(NamedTuple):
     """What a METADATA or PKG-INFO file says, verbatim."""
 
     fields: Mapping[str, tuple[str, ...]]
@@ -121,10 +119,11 @@ def _problems(validate: Callable[[], object], version: tuple[int, ...]) -> Itera
     except ExceptionGroup as group:
         for error in group.exceptions:
             if isinstance(error, InvalidMetadata):
-                yield replace(_note(error.field, str(error), version), rule="metadata")
+                yield _note(error.field, str(error), version)._replace(rule="metadata")
     except RecursionError:
         # The parser of requirements follows brackets as deep as they go.
-        yield replace(_note("requires-dist", "Its brackets are nested too deeply to be read", version), rule="metadata")
+        note = _note("requires-dist", "Its brackets are nested too deeply to be read", version)
+        yield note._replace(rule="metadata")
 
 
 def _note(field: str, message: str, version: tuple[int, ...]) -> Note:

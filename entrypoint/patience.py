@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 PAUSES = (2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before the second try, the third and so on; the last one before all that follow. A simple index behind a
@@ -20,8 +20,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """Time: told, measured, and waited for."""
 
     now: Callable[[], datetime] = _now
@@ -30,13 +29,12 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(NamedTuple):
     """How often a request is made again when that may help."""
 
     retries: int
     """Tries after the first."""
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock = Clock()
     jitter: Callable[[], float] = random.random
     """From 0 to 1. Jobs of a matrix that failed together must not come back together."""
 

@@ -50,9 +50,9 @@ class Lenience(NamedTuple):
     def judged(self, note: Note) -> Note:
         """Give a note the level that it has for this user."""
         if note.level == "error" and not self.verify_metadata and not note.final:
-            return replace(note, level="warning")
+            return note._replace(level="warning")
         if note.level == "warning" and self.strict:
-            return replace(note, level="error")
+            return note._replace(level="error")
         return note
 
 
@@ -180,7 +180,7 @@ def examine(index: Index, files: Sequence[Found], lenience: Lenience, there: The
         except DistributionError as error:
             return None, [], error
         notes += checks.of_file(distribution, contents, index)
-        return distribution, [replace(note, path=found.shown) for note in notes], None
+        return distribution, [note._replace(path=found.shown) for note in notes], None
 
     batches = side_by_side(
         lambda batch: [(each, one(each)) for each in batch], _batches(files), len(os.sched_getaffinity(0))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -145,7 +144,7 @@ class Stock:
         sha256 = simple.digest(self._http, remote, self._auth, DOWNLOAD_LIMIT)
         if sha256 is None:
             return Look(Match.UNKNOWN, remote, NO_HASH)
-        seen = replace(remote, hashes={**remote.hashes, "sha256": sha256})
+        seen = remote._replace(hashes={**remote.hashes, "sha256": sha256})
         return Look(Match.SAME if sha256 == distribution.sha256 else Match.OTHER, seen)
 
     def attests(self, look: Look, signatures: frozenset[str]) -> bool:

@@ -12,7 +12,7 @@ from entrypoint.credentials.exchange import Exchange
 from entrypoint.errors import Note
 from entrypoint.index import Index, Located, locate
 from entrypoint.inputs import Inputs
-from entrypoint.patience import Patience
+from entrypoint.patience import Clock, Patience
 from tests.line import Waits
 
 
@@ -23,6 +23,7 @@ def context(  # noqa: PLR0913 - each is one side of a job
     *,
     located: Located | None = None,
     http: httpx.Client | None = None,
+    clock: Clock | None = None,
     workspace: Path = Path(),
     mask: Callable[[str], None] = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
@@ -30,7 +31,8 @@ def context(  # noqa: PLR0913 - each is one side of a job
 ) -> Context:
     """Make the context of a job that publishes `demo` to an upload URL; nothing is waited for."""
     at = located or locate(name=None, url=url, workspace=Path())
-    exchange = Exchange(http or httpx.Client(transport=httpx.MockTransport(_nobody)), _patience(), 30, mask, say)
+    patience = Patience(4, clock or Waits().clock, jitter=lambda: 0.0)
+    exchange = Exchange(http or httpx.Client(transport=httpx.MockTransport(_nobody)), patience, 30, mask, say)
     around = Surroundings(environ or {}, workspace, ("demo",), note)
     return Context.of(at, Inputs.read({}, inputs), around, exchange)
 
@@ -38,10 +40,6 @@ def context(  # noqa: PLR0913 - each is one side of a job
 def basic(index: Index, user: str, password: str) -> Credential:
     """Make a credential for an index out of a user name and a password."""
     return held(context(located=Located(index)), user, password, "test")
-
-
-def _patience() -> Patience:
-    return Patience(4, Waits().clock, jitter=lambda: 0.0)
 
 
 def _nobody(request: httpx.Request) -> httpx.Response:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import httpx
 import pytest
 
-from entrypoint.credentials import Credential, providers, resolve, static
+from entrypoint.credentials import Credential, Grant, providers, resolve, static
+from entrypoint.credentials.exchange import Question, Reply
 from entrypoint.errors import CredentialError, InputError
 from tests.contexts import basic, context
 
@@ -110,3 +113,19 @@ def test_doubts(url: str, password: str, doubts: int) -> None:
     notes = list(static.doubts(context(url, _inputs(None, password))))
     assert len(notes) == doubts
     assert all("abc" not in note.detail for note in notes)
+
+
+def test_no_secret_has_a_repr() -> None:
+    """What is made on the way to a credential can be printed."""
+    secret = "s3cr3t-t0ken"
+    headers = httpx.Headers({"Authorization": secret})
+    made = context(ANY, {"password": secret}, {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": secret})
+    values: list[object] = [
+        made,
+        made.around,
+        made.exchange,
+        Grant("me", secret, give_back=partial(print, secret)),
+        Question("POST", ANY, headers, json={"token": secret}, content=secret.encode()),
+        Reply(200, headers, secret.encode()),
+    ]
+    assert all(secret not in f"{value}{value!r}" for value in values)

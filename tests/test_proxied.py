@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -69,7 +68,7 @@ def mending(proxied: Proxied) -> Clock:
         proxied.mend()
         waits.clock.sleep(seconds)
 
-    return replace(waits.clock, sleep=sleep)
+    return waits.clock._replace(sleep=sleep)
 
 
 def wheels(folder: Path, project: str) -> list[Path]:

@@ -435,15 +435,13 @@ def test_a_token_that_ends_between_files(
 def test_the_time_that_a_file_takes(length: int) -> None:
     """A token has to last for the file and a minute; but one with half of its life before it is as good as any."""
     waits = Waits()
-    around = context(note=lambda _: None)
-    exchange = replace(around.exchange, patience=replace(around.exchange.patience, clock=waits.clock))
     grants: list[Grant] = []
 
     def obtain() -> Grant:
         grants.append(Grant("__token__", f"token-{len(grants)}", life=900.0))
         return grants[-1]
 
-    credential = Credential(replace(around, exchange=exchange), "test", obtain)
+    credential = Credential(context(clock=waits.clock), "test", obtain)
     request = httpx.Request("POST", "https://upload.pypi.org/legacy/", headers={"Content-Length": str(length)})
     needed = min(60 + length / 2**20, 450)
     for ahead, tokens in ((0, 1), (900 - needed - 20, 1), (40, 2)):
@@ -532,7 +530,7 @@ def test_a_clock_that_is_wrong(off: int, dated: bool, world: World, workspace: P
 
     world.add(Front(world.pypi, change))
     names = release(workspace)
-    clock = replace(waits.clock, now=lambda: waits.clock.now() + timedelta(seconds=off))
+    clock = waits.clock._replace(now=lambda: waits.clock.now() + timedelta(seconds=off))
     ours = publish_in(world, workspace, clock=clock)
     assert (ours.status, ours.states) == (0, dict.fromkeys(names, "uploaded"))
     attempts = [file["attempts"] for file in ours.report["files"]]
@@ -641,10 +639,8 @@ def test_many_are_given_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         given.append(together.wait(5))
         raise RuntimeError("the connection pool was closed")
 
-    around = context()
-    exchange = replace(around.exchange, patience=replace(around.exchange.patience, clock=waits.clock))
     credential = Credential(
-        replace(around, exchange=exchange), "test", lambda: Grant("me", "token", life=10.0, give_back=give_back)
+        context(clock=waits.clock), "test", lambda: Grant("me", "token", life=10.0, give_back=give_back)
     )
     for _ in range(5):
         credential.sign_in()

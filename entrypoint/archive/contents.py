@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from entrypoint.archive import rules
 from entrypoint.errors import DistributionError, Note
@@ -30,8 +30,7 @@ PYE = re.compile(rb"---(BEGIN|END) PYE FILE---")
 """What obfuscators leave in modules (warehouse, 2026-08)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(NamedTuple):
     """What is inside an archive, as far as rules look at it."""
 
     metadata: bytes
@@ -46,14 +45,14 @@ class Contents:
     """What is wrong with the archive itself."""
 
 
-@dataclass(slots=True)
 class Suspects:
     """Members that look as if they should not be published, by what is in them."""
 
-    keys: list[str] = field(default_factory=list)
-    obfuscated: dict[str, list[str]] = field(default_factory=dict)
-    """Name of the obfuscator → modules."""
-    parsed: int = 0
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.obfuscated: dict[str, list[str]] = {}
+        """Name of the obfuscator → modules."""
+        self.parsed = 0
 
     def wanted(self, name: str, size: int) -> bool:
         """Tell whether the content of a member is to be looked at."""

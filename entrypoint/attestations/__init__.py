@@ -11,10 +11,9 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from entrypoint.attestations import given, policy
 from entrypoint.attestations.policy import NONE, Decision, decide, shortcoming
@@ -30,8 +29,7 @@ SIGNERS = 8
 """Files that are signed side by side: a log takes some tenths of a second for each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attesting:
+class Attesting(NamedTuple):
     """Whether and how files are attested, as decided before anything is asked."""
 
     context: Context
@@ -39,7 +37,7 @@ class Attesting:
     refusal: PublishError | None = None
     """Why nothing can be published: attestations are required, and cannot be had."""
     notes: tuple[Note, ...] = ()
-    beside: Mapping[Path, Sequence[Path]] = field(default_factory=dict)
+    beside: Mapping[Path, Sequence[Path]] = {}
     """Attestation files of each distribution."""
     trust_config: str | None = None
     id_token: Callable[[str], str] | None = None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from entrypoint.credentials.exchange import quoted
 from entrypoint.credentials.problems import documented
@@ -21,8 +20,7 @@ NOT_LATER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Whether attestations are made."""
 
     sign: bool = False
@@ -75,7 +73,7 @@ def shortcoming(decision: Decision, error: PublishError) -> Note:
         raise error
     note = Note.of("warning", error.saying(" The release goes on without attestations."))
     # The tip of an outage is to run the job again.
-    return replace(note, tip=NOT_LATER) if isinstance(error, Unavailable) else note
+    return note._replace(tip=NOT_LATER) if isinstance(error, Unavailable) else note
 
 
 def too_long(seen: str = "") -> Unavailable:

@@ -15,8 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -75,8 +74,7 @@ for _library in ("sigstore", "pypi_attestations", "tuf", "securesystemslib"):
 A = TypeVar("A")
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(NamedTuple):
     """An attestation that verifies."""
 
     text: str
@@ -89,8 +87,7 @@ class Signed:
     """Base64."""
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(NamedTuple):
     """Where an instance of Sigstore tells whom to trust (TUF)."""
 
     url: str = PUBLIC
@@ -335,8 +332,8 @@ class _Wire:
         self._over = over
         self._clock = exchange.patience.clock
         self._ends = self._clock.seconds() + policy.SECONDS
-        bounded = replace(self._clock, sleep=self._sleep)
-        self._exchange = replace(exchange, patience=replace(exchange.patience, clock=bounded))
+        bounded = self._clock._replace(sleep=self._sleep)
+        self._exchange = exchange._replace(patience=exchange.patience._replace(clock=bounded))
         self.seen = _Seen()
 
     def ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Reply:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from entrypoint.distribution import Distribution, Release, releases
 from entrypoint.errors import Note
@@ -141,4 +140,4 @@ def _differ(one: Distribution, other: Distribution, field: str) -> str:
 
 
 def _of(distribution: Distribution, notes: Iterator[Note]) -> Iterator[Note]:
-    return (replace(note, path=distribution.found.shown) for note in notes)
+    return (note._replace(path=distribution.found.shown) for note in notes)

@@ -13,9 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import httpx  # noqa: TC002 - the client needs it anyway
 
@@ -41,28 +41,38 @@ GOODBYE = 3.0
 """Seconds for all tokens to be given back: a run that is cancelled has nine to end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """Where this program runs, and for what."""
 
-    environ: Mapping[str, str] = field(repr=False)
+    environ: Mapping[str, str]
     workspace: Path
     projects: tuple[str, ...]
     """Normalised names of what is to be published."""
-    note: Callable[[Note], None] = field(repr=False)
+    note: Callable[[Note], None]
     """Takes what a user should know."""
 
+    def __repr__(self) -> str:
+        return f"Surroundings({self.projects})"  # the environment holds secrets
 
-@dataclass(frozen=True, slots=True)
+
 class Context:
     """What providers decide by, and work with."""
 
-    index: Index
-    inputs: Inputs = field(repr=False)
-    user: str | None
-    password: str | None = field(repr=False)
-    around: Surroundings
-    exchange: Exchange
+    def __init__(
+        self,
+        index: Index,
+        inputs: Inputs,
+        user: str | None,
+        password: str | None,
+        around: Surroundings,
+        exchange: Exchange,
+    ) -> None:
+        self.index: Final = index
+        self.inputs: Final = inputs
+        self.user: Final = user
+        self.password: Final = password
+        self.around: Final = around
+        self.exchange: Final = exchange
 
     @classmethod
     def of(cls, located: Located, inputs: Inputs, around: Surroundings, exchange: Exchange) -> Context:
@@ -78,20 +88,22 @@ class Context:
         return cls(located.index, inputs, user, password, around, exchange)
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """What opens the index, and for how long."""
 
     user: str
-    token: str = field(repr=False)
+    token: str
     principal: str = ""
     """Who we are with it, for the log."""
     life: float | None = None
     """Seconds for which it is good; `None`: until somebody revokes it."""
-    give_back: Callable[[], object] | None = field(default=None, repr=False)
+    give_back: Callable[[], object] | None = None
     """Makes it worthless. Never fails."""
     once: bool = False
     """Whether it is good for one upload only."""
+
+    def __repr__(self) -> str:
+        return f"Grant({self.user!r}, principal={self.principal!r})"  # without the token
 
     @property
     def basic(self) -> str:

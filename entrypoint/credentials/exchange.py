@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -30,24 +29,28 @@ SHOWN = 300
 """UTF-16 units of what a service said that a message quotes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A request, made anew for each try."""
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    json: Mapping[str, object] | None = field(default=None, repr=False)
-    content: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = {}
+    json: Mapping[str, object] | None = None
+    content: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"Question({self.method!r}, {self.url!r})"  # the rest may hold a secret
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer to the end; its body may hold a secret."""
 
     status: int
-    headers: httpx.Headers = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: httpx.Headers
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Reply({self.status})"
 
     @property
     def fields(self) -> Mapping[str, Any]:
@@ -74,17 +77,16 @@ class Reply:
         return f"status {self.status}, {one_line(media_type) or 'of no type'}"
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """Asks questions."""
 
     http: httpx.Client
     patience: Patience
     timeout: float
     """Seconds without progress."""
-    mask: Callable[[str], None] = field(repr=False)
+    mask: Callable[[str], None]
     """Takes a secret, to be kept out of everything that is printed or written."""
-    say: Callable[[str], None] = field(repr=False)
+    say: Callable[[str], None]
     """Takes a line for the log."""
 
     def ask(self, party: str, question: Callable[[], Question]) -> Reply:

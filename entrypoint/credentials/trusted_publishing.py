@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 from urllib.parse import quote_plus, urlsplit
 
 from entrypoint.credentials import ASSUMED, GOODBYE, Context, Credential, Grant, ambient, github, publisher
@@ -59,8 +60,7 @@ def trusted_publishing(context: Context) -> Credential | None:
     return Credential(context, "trusted publishing", flow.grant, reads=False, explain=flow.explained)
 
 
-@dataclass(frozen=True, slots=True)
-class _Endpoints:
+class _Endpoints(NamedTuple):
     audience: str
     mint: str
     burn: str | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain, repeat
 
 from entrypoint.errors import Note, Refused
@@ -37,23 +36,23 @@ def confirm(
 
 def _judged(outcome: Outcome, look: Look, stock: Stock) -> Outcome | None:
     """Tell what a look says about a file that was sent; `None`: nothing yet."""
-    outcome = replace(outcome, remote_sha256=look.sha256)
+    outcome = outcome._replace(remote_sha256=look.sha256)
     if look.match is Match.OTHER:
-        return _wrong(replace(outcome, state="conflict"), differs(outcome.distribution, look))
+        return _wrong(outcome._replace(state="conflict"), differs(outcome.distribution, look))
     if look.match is not Match.SAME or look.remote is None:
         return None
     served, distribution = look.remote.core_metadata, outcome.distribution
     if distribution.found.kind == "wheel" and served and served != distribution.metadata_sha256:
         seen = f"METADATA in the file has sha256 {distribution.metadata_sha256}, that on the index {served}."
-        return _wrong(replace(outcome, state="failed"), seen)
+        return _wrong(outcome._replace(state="failed"), seen)
     if outcome.attested and not stock.attests(look, outcome.attested.signatures):
         return None
-    return replace(outcome, state="uploaded") if outcome.state == "accepted" else outcome
+    return outcome._replace(state="uploaded") if outcome.state == "accepted" else outcome
 
 
 def _wrong(outcome: Outcome, seen: str) -> Outcome:
     tip = "Do not use this release: yank it, find out who else writes to the index, and give it a new version."
-    return replace(outcome, error=Refused("The index serves something else", seen, tip))
+    return outcome._replace(error=Refused("The index serves something else", seen, tip))
 
 
 def _late(outcomes: Sequence[Outcome], seconds: float, stock: Stock) -> Iterator[Note]:

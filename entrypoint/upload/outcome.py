@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from entrypoint.distribution import Attested, Distribution
 from entrypoint.errors import PublishError
@@ -23,8 +22,7 @@ class Scope(enum.Enum):
     INDEX = "the whole index"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one distribution."""
 
     distribution: Distribution

@@ -8,7 +8,7 @@ docs/recovery.md has the states as a table.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from entrypoint.distribution import Distribution
@@ -60,11 +60,11 @@ class Delivery:
         """Send the file until its state is known, or patience ends."""
         clock = self.means.patience.clock
         start = clock.seconds()
-        outcome = replace(
-            self._settled(), status=self._status, attempts=self._requests, seconds=round(clock.seconds() - start, 3)
+        outcome = self._settled()._replace(
+            status=self._status, attempts=self._requests, seconds=round(clock.seconds() - start, 3)
         )
         if outcome.state in ("uploaded", "accepted") and self._sent:
-            return replace(outcome, attested=self._sent.attested, unattested=self._sent.unattested)
+            return outcome._replace(attested=self._sent.attested, unattested=self._sent.unattested)
         return outcome
 
     def _settled(self) -> Outcome:
@@ -160,7 +160,7 @@ class Delivery:
             if self.means.skip_existing:
                 return self._outcome("skipped", seen, look)
             error = Refused("Other content under this name", seen, CONFLICT_TIP)
-            return replace(self._outcome("conflict", None, look), error=error)
+            return self._outcome("conflict", None, look)._replace(error=error)
         return None
 
     def _given_up(self, attempt: Attempt, tried: int) -> Outcome:
@@ -171,13 +171,13 @@ class Delivery:
                 return outcome
             shown = "The simple index does not show the file." if look.match is Match.ABSENT else _MAYBE
             more += f" {shown}"
-        return replace(self._failed(attempt, more), weary=attempt.scope is Scope.FILE)
+        return self._failed(attempt, more)._replace(weary=attempt.scope is Scope.FILE)
 
     def _failed(self, attempt: Attempt, more: str = "") -> Outcome:
         error = attempt.error
         if error is not None and more:
             error = error.saying(more)
-        return replace(self._outcome("failed"), error=error, scope=attempt.scope)
+        return self._outcome("failed")._replace(error=error, scope=attempt.scope)
 
     def _outcome(self, state: State, reason: str | None = None, look: Look | None = None) -> Outcome:
         return Outcome(self.distribution, state, reason=reason, remote_sha256=look.sha256 if look else None)

@@ -492,7 +492,7 @@ def test_unread_sdist() -> None:
     distribution, contents = examined(data, "demo_pkg-1.0.tar.gz")
     assert [note.rule for note in wheel.license_files(distribution, contents, PYPI)] == ["license-file"]
     (note,) = rules.NOT_READ.broken(PYPI, "")
-    assert list(wheel.license_files(distribution, replace(contents, notes=(note,)), PYPI)) == []
+    assert list(wheel.license_files(distribution, contents._replace(notes=(note,)), PYPI)) == []
 
 
 FIELDS = st.sampled_from(
@@ -568,11 +568,11 @@ def test_long_values(piece: str) -> None:
     value = f"a{piece * (LONG_LINE // len(piece))}b"
     fields = ("author-email", "home-page", "project-url", "requires-dist", "classifier", "license-file", "summary")
     distribution, contents = examined(core_metadata())
-    core = replace(distribution.metadata, fields={**distribution.metadata.fields, **dict.fromkeys(fields, (value,))})
+    core = distribution.metadata._replace(fields={**distribution.metadata.fields, **dict.fromkeys(fields, (value,))})
     began = time.monotonic()
     list(checks.of_file(replace(distribution, metadata=core), contents, PYPI))
     text = f"[a]\n{value}".encode()[: wheel.ENTRY_POINTS_LIMIT]
-    list(wheel.entry_points(distribution, replace(contents, texts={"entry_points.txt": text}), PYPI))
+    list(wheel.entry_points(distribution, contents._replace(texts={"entry_points.txt": text}), PYPI))
     assert time.monotonic() - began < 5
 
 
@@ -585,7 +585,7 @@ def test_many_values() -> None:
         "license-file": tuple(f"L{number}" for number in range(MANY)),
     }
     distribution, contents = examined(core_metadata())
-    core = replace(distribution.metadata, fields={**distribution.metadata.fields, **values})
+    core = distribution.metadata._replace(fields={**distribution.metadata.fields, **values})
     hostile = replace(distribution, metadata=core)
     began = time.monotonic()
     notes = list(checks.of_file(hostile, contents, PYPI))
