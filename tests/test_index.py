@@ -29,7 +29,7 @@ def at(url: str, check_url: str | None = None) -> Located:
 
 def host_of(dialect: str) -> str:
     """Make a host that is recognised, from the pattern in the row."""
-    [row] = [row for row in DIALECTS if row.name == dialect]
+    [row] = [row for row in DIALECTS if row.common.name == dialect]
     return row.hosts[0].replace("?*", "x-1")
 
 
@@ -148,9 +148,9 @@ def test_default_is_pypi() -> None:
 
 def test_features_elsewhere() -> None:
     """Trusted publishing and attestations are PyPI's and TestPyPI's alone; Google's credentials open Google's."""
-    others = {dialect.name: dialect for dialect in DIALECTS if dialect.name not in {"pypi", "testpypi"}}
-    assert not any(dialect.trusted_publishing or dialect.attestations for dialect in others.values())
-    assert [name for name, dialect in others.items() if dialect.google] == ["google"]
+    others = {dialect.common.name: dialect for dialect in DIALECTS if dialect.common.name not in {"pypi", "testpypi"}}
+    assert not any(dialect.common.trusted_publishing or dialect.common.attestations for dialect in others.values())
+    assert [name for name, dialect in others.items() if dialect.common.google] == ["google"]
 
 
 def test_title_of_generic() -> None:
@@ -169,8 +169,8 @@ LOOK_ALIKES = [
     "https://us-python.pkg.devx/p/r/",
     "https://-python.pkg.dev.example/p/r/",
     "https://xn--pypi-5ve.org/legacy/",
-    *(f"https://{host_of(dialect.name)}.example/a/b/" for dialect in HOSTED),
-    *(f"https://x{host_of(dialect.name)}x/a/b/" for dialect in HOSTED),
+    *(f"https://{host_of(dialect.common.name)}.example/a/b/" for dialect in HOSTED),
+    *(f"https://x{host_of(dialect.common.name)}x/a/b/" for dialect in HOSTED),
 ]
 
 
@@ -558,12 +558,16 @@ def test_index_excludes_urls(url: str | None, check_url: str | None) -> None:
 
 def index_of(name: str) -> Index:
     """Make an index of each dialect."""
-    [dialect] = [dialect for dialect in DIALECTS if dialect.name == name]
+    [dialect] = [dialect for dialect in DIALECTS if dialect.common.name == name]
     return at("https://h/root/dev/+simple/" if name == "devpi" else _example(dialect.form, name)).index
 
 
 def _example(form: str, name: str) -> str:
-    return form.replace("HOST", host_of(name)) if name in {d.name for d in HOSTED} else form.replace("LOCATION", "us")
+    return (
+        form.replace("HOST", host_of(name))
+        if name in {d.common.name for d in HOSTED}
+        else form.replace("LOCATION", "us")
+    )
 
 
 EVERYWHERE = [
@@ -600,7 +604,7 @@ EVERYWHERE = [
 ]
 
 
-@pytest.mark.parametrize("name", [dialect.name for dialect in DIALECTS])
+@pytest.mark.parametrize("name", [dialect.common.name for dialect in DIALECTS])
 def test_every_status(name: str) -> None:
     """A status means the same everywhere unless words say more; a bare 400 or 403 is never a duplicate."""
     index = index_of(name)
@@ -674,8 +678,8 @@ def test_gitlab_too_large() -> None:
 def test_signs_are_lower_case() -> None:
     """Signs are compared with a text in lower case."""
     for dialect in DIALECTS:
-        assert all(sign.words == sign.words.lower() for sign in dialect.signs)
-        assert (dialect.signs is PYPI) == (dialect.name in {"pypi", "testpypi"})
+        assert all(sign.words == sign.words.lower() for sign in dialect.common.signs)
+        assert (dialect.common.signs is PYPI) == (dialect.common.name in {"pypi", "testpypi"})
 
 
 def test_release_page() -> None:
@@ -697,7 +701,8 @@ def test_table_in_documentation() -> None:
     ]
     users = {None: "give one", "": "empty"}
     assert [row[:4] for row in rows] == [
-        [row.name, row.title or "any other", row.form, users.get(row.user, str(row.user))] for row in DIALECTS
+        [row.common.name, row.common.title or "any other", row.form, users.get(row.common.user, str(row.common.user))]
+        for row in DIALECTS
     ]
 
 
@@ -706,7 +711,7 @@ def test_table_in_documentation() -> None:
 TEXT = st.text(st.characters() | st.sampled_from("/:@#?.[]%\\ -+"), max_size=60)
 HOSTS = st.sampled_from(
     ["h", "h.example", "127.0.0.1", "[::1]", "pypi.org", "us-python.pkg.dev", "us-x.pkg.dev", "pypi.org."]
-    + [host_of(dialect.name) for dialect in HOSTED]
+    + [host_of(dialect.common.name) for dialect in HOSTED]
 )
 SEGMENTS = st.lists(
     st.sampled_from(["", "a", "-", "simple", "+simple", "+f", "upload", "legacy", "pypi", "api", "packages"])

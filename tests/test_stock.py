@@ -7,7 +7,6 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,8 @@ from tests.plans import GENERIC
 
 JSON = "application/vnd.pypi.simple.v1+json"
 ROOT = "https://packages.example.com/simple/"
-KNOWN = replace(GENERIC, simple_url=ROOT)
-GUESSED = replace(GENERIC, simple_url=None, guesses=(f"{ROOT}", "https://packages.example.com/+simple/"))
+KNOWN = GENERIC._replace(simple_url=ROOT)
+GUESSED = GENERIC._replace(simple_url=None, guesses=(f"{ROOT}", "https://packages.example.com/+simple/"))
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -375,7 +374,7 @@ def test_a_guess_that_shows_nothing(wheel: Distribution, response: httpx.Respons
 
 def test_no_guess() -> None:
     """Without even a guess nobody is asked."""
-    assert asking(nobody, replace(GENERIC, guesses=())).take(["demo"]) == Inventory({"demo": None})
+    assert asking(nobody, GENERIC._replace(guesses=())).take(["demo"]) == Inventory({"demo": None})
 
 
 # A page instead of the root
@@ -398,7 +397,7 @@ def shelf(root: str, *names: str) -> Handler:
 )
 def test_the_page_of_a_project_as_root(given: str, cut: bool) -> None:
     """A root that is the page of one of the projects is cut, with a notice; one that may be a root stays."""
-    index = replace(GENERIC, simple_url=f"https://packages.example.com{given}")
+    index = GENERIC._replace(simple_url=f"https://packages.example.com{given}")
     asked = asking(shelf("/pypi/", "alpha", "beta"), index)
     projects = asked.take(["alpha", "beta", "new"]).projects
     exists = {name: project.exists for name, project in projects.items() if project}
@@ -409,7 +408,7 @@ def test_the_page_of_a_project_as_root(given: str, cut: bool) -> None:
 
 def test_a_root_that_is_called_like_the_project() -> None:
     """A root that is called like a project and has the project is the root."""
-    index = replace(GENERIC, simple_url="https://packages.example.com/demo/")
+    index = GENERIC._replace(simple_url="https://packages.example.com/demo/")
     answer, paths = in_turn(document("demo"))
     asked = asking(answer, index)
     assert asked.take(["demo"]).projects == {"demo": Project("demo", exists=True)}
@@ -428,7 +427,7 @@ def test_a_root_that_is_called_like_the_project() -> None:
 )
 def test_a_root_that_may_be_a_page(above: httpx.Response, outcome: str) -> None:
     """Where it cannot be found out whether a root is a page, after all tries, its 404 is not taken for "not there"."""
-    index = replace(GENERIC, simple_url="https://packages.example.com/pypi/demo/")
+    index = GENERIC._replace(simple_url="https://packages.example.com/pypi/demo/")
 
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(404) if request.url.path == "/pypi/demo/demo/" else above
@@ -456,7 +455,7 @@ def test_a_read_on_the_wire(scripted: StartIndex, wheel: Distribution) -> None:
         return Answer(body=wheel.found.path.read_bytes())
 
     index = scripted(reads=reads)
-    known = replace(GENERIC, upload_url=index.url, simple_url=f"{index.url}simple/")
+    known = GENERIC._replace(upload_url=index.url, simple_url=f"{index.url}simple/")
     with httpx.Client() as http:
         asked = Stock(known, http, basic(known, "publisher", "a password"), Patience(0))
         assert asked.look(wheel).match is Match.SAME

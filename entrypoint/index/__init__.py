@@ -6,8 +6,8 @@ that a workspace names. Nothing else in this program compares a URL with an inde
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from entrypoint.errors import InputError, Note
 from entrypoint.index.dialects import (
@@ -27,20 +27,25 @@ from entrypoint.index.verdicts import Verdict
 
 __all__ = ["Index", "Located", "Origin", "Verdict", "locate", "redacted"]
 
-_BUILT_IN = {dialect.name: dialect.form for dialect in (PYPI_INDEX, TESTPYPI_INDEX)}
+_BUILT_IN = {dialect.common.name: dialect.form for dialect in (PYPI_INDEX, TESTPYPI_INDEX)}
 """Name → upload URL of the indexes that need no definition."""
 
 
-@dataclass(frozen=True, slots=True)
 class Located:
     """Where to publish, as resolved from the inputs."""
 
-    index: Index
-    user: str | None = None
-    """User name found in the URL, decoded."""
-    password: str | None = field(default=None, repr=False)
-    notes: tuple[Note, ...] = ()
-    """A notice for each repair, and a warning for a credential in clear."""
+    def __init__(
+        self, index: Index, user: str | None = None, password: str | None = None, notes: tuple[Note, ...] = ()
+    ) -> None:
+        self.index: Final = index
+        self.user: Final = user
+        """User name found in the URL, decoded."""
+        self.password: Final = password
+        self.notes: Final = notes
+        """A notice for each repair, and a warning for a credential in clear."""
+
+    def __repr__(self) -> str:
+        return f"Located({self.index}, {self.user!r}, notes={self.notes})"  # without the password
 
 
 def locate(*, name: str | None, url: str | None, workspace: Path, check_url: str | None = None) -> Located:
@@ -77,7 +82,7 @@ def _located(text: str, source: str) -> Located:
             f"{source} is `{reading.shown}`: it {' and '.join(problems)}.",
             f"Write `{'` or `'.join(forms)}`." if forms else "Publish to another index.",
         )
-    index = dialect.index(url, base or "")
+    index = dialect.index_at(url, base or "")
     notes = [*reading.notes]
     if index.upload_url != str(url):
         notes.append(repair(source, f"{index.title} takes uploads at another URL", str(url), index.upload_url))
@@ -110,11 +115,11 @@ def _refusal(url: Url, dialect: Dialect, base: str | None) -> tuple[list[str], t
     problems: list[str] = []
     forms: tuple[str, ...] = (dialect.form,)
     if base is None:
-        problems.append(f"is no upload URL of {dialect.title}")
+        problems.append(f"is no upload URL of {dialect.common.title}")
     if dialect in HOSTED and url.scheme == "http":
         problems.append("would send the credential in clear by `http`")
         if base is not None:
-            forms = (dialect.index(replace(url, scheme="https", port=None), base).upload_url,)
+            forms = (dialect.index_at(url._replace(scheme="https", port=None), base).upload_url,)
     mistake = next((mistake for mistake in MISTAKES if mistake.fits(url)), None)
     if mistake and dialect in (DEVPI, GENERIC):
         problems.append(mistake.why)
@@ -130,12 +135,13 @@ def _checked(located: Located, text: str, source: str) -> Located:
     if dialect in HOSTED and url.scheme == "http":
         raise InputError(
             f"Input {source} is not usable",
-            f"{source} is `{reading.shown}`: by `http` anyone on the way can change what {dialect.title} answers.",
+            f"{source} is `{reading.shown}`: by `http` anyone on the way can change what {dialect.common.title} "
+            "answers.",
             "Write `https://` instead of `http://`.",
         )
     root = _simple_root(url)
     if base is not None and dialect.simple:
-        root = dialect.index(url, base).simple_url or root
+        root = dialect.index_at(url, base).simple_url or root
     notes = [*located.notes, *reading.notes]
     if reading.user or reading.password:
         notes.append(
@@ -148,7 +154,7 @@ def _checked(located: Located, text: str, source: str) -> Located:
         )
     if root.rstrip("/") != str(url).rstrip("/"):
         notes.append(repair(source, "it is no root of a simple index", str(url), root))
-    return replace(located, index=replace(located.index, simple_url=root), notes=tuple(notes))
+    return Located(located.index._replace(simple_url=root), located.user, located.password, tuple(notes))
 
 
 def _simple_root(url: Url) -> str:
@@ -156,4 +162,4 @@ def _simple_root(url: Url) -> str:
     segments = url.path.rstrip("/").split("/")
     if segments[-2:-1] in (["simple"], ["+simple"]):
         segments.pop()
-    return str(replace(url, path="/".join([*segments, ""]), query=""))
+    return str(url._replace(path="/".join([*segments, ""]), query=""))

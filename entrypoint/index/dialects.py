@@ -8,7 +8,6 @@ the server's code, "reported" a public issue; what is marked unverified is commo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 from urllib.parse import quote, urljoin
@@ -17,9 +16,8 @@ from entrypoint.index.urls import Origin, Url, origin
 from entrypoint.index.verdicts import ANYWHERE, PYPI, Sign, Verdict, verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traits:
-    """What holds for every index of a dialect."""
+class Index(NamedTuple):
+    """A package index: what it speaks, accepts and means by its answers."""
 
     name: str
     """The `index` output."""
@@ -50,18 +48,16 @@ class Traits:
     """Bytes of all files of a project together."""
     closes_after: int | None = None
     """Days after its first file that a release takes new ones; None: for ever."""
-    signs: tuple[Sign, ...] = field(default=ANYWHERE, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index(Traits):
-    """A package index: what it speaks, accepts and means by its answers."""
-
-    upload_url: str
-    simple_url: str | None
+    signs: tuple[Sign, ...] = ANYWHERE
+    upload_url: str = ""
+    """Empty in what the indexes of a dialect have in common, and nowhere else."""
+    simple_url: str | None = None
     """Root of the simple index, with a slash at the end; None where it cannot be told from the upload URL."""
     guesses: tuple[str, ...] = ()
     """Where the simple index may be, if that is not known: what is found there counts, what is not says nothing."""
+
+    def __repr__(self) -> str:
+        return f"Index({self.name!r}, {self.upload_url!r}, {self.simple_url!r}, {self.guesses})"
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -94,14 +90,15 @@ class Index(Traits):
         return f"{self.web}/project/{canonicalize_name(name)}/{quote(version, safe='!+')}/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect(Traits):
+class Dialect(NamedTuple):
     """A kind of index: how to recognise one by its URL, and where its pages are.
 
     A URL is a *base* that all pages of one repository share, and the way on from there. In patterns `*`, `?`
     and `[!+]` are those of file names, within one label of a host or one segment of a path.
     """
 
+    common: Index
+    """What its indexes have in common: such a one, without its URLs."""
     form: str
     """An upload URL, for messages."""
     hosts: tuple[str, ...] = ()
@@ -141,18 +138,16 @@ class Dialect(Traits):
         if "" in self.pages:
             yield "/".join(segments)
 
-    def index(self, url: Url, base: str) -> Index:
+    def index_at(self, url: Url, base: str) -> Index:
         """Make the index that a URL with this base belongs to."""
-        root = replace(
-            url,
+        root = url._replace(
             host=self.upload_host or (url.host.removesuffix(".") if self.hosts else url.host),
             query="" if self.hosts else url.query,
         )
-        traits = {trait.name: getattr(self, trait.name) for trait in fields(Traits)}
-        beside = str(replace(root, path=f"{base.rstrip('/')}/", query=""))
-        return Index(
-            **traits | {"title": self.title or url.host},
-            upload_url=str(replace(root, path=base + self.upload)),
+        beside = str(root._replace(path=f"{base.rstrip('/')}/", query=""))
+        return self.common._replace(
+            title=self.common.title or url.host,
+            upload_url=str(root._replace(path=base + self.upload)),
             simple_url=self.simple and urljoin(beside, self.simple),
             guesses=() if self.simple else (beside,) if beside.endswith("/simple/") else _beside(beside),
         )
@@ -171,57 +166,43 @@ def _fits(found: list[str], pattern: list[str]) -> bool:
 # refused; Metadata 2.6 is refused; attestations are taken with trusted publishing only. Two uploads of one project at
 # a time never failed on a local instance, four did for 13 of 270 files. Every path of these hosts means this index.
 PYPI_INDEX = Dialect(
-    name="pypi",
-    title="PyPI",
+    Index(
+        "pypi",
+        "PyPI",
+        tokens="pypi-",
+        trusted_publishing=True,
+        public=True,
+        attestations=True,
+        parallel=2,
+        newest_metadata="2.5",
+        web="https://pypi.org",
+        warehouse=True,
+        file_limit=100 * 2**20,
+        project_limit=10 * 2**30,
+        closes_after=14,
+        signs=PYPI,
+    ),
     form="https://upload.pypi.org/legacy/",
     hosts=("upload.pypi.org", "pypi.org", "pypi.python.org", "upload.pypi.io"),  # the last two: before 2018
     upload="/legacy/",
     upload_host="upload.pypi.org",
     simple="https://pypi.org/simple/",
-    tokens="pypi-",
-    trusted_publishing=True,
-    public=True,
-    attestations=True,
-    parallel=2,
-    newest_metadata="2.5",
-    web="https://pypi.org",
-    warehouse=True,
-    file_limit=100 * 2**20,
-    project_limit=10 * 2**30,
-    closes_after=14,
-    signs=PYPI,
 )
 TESTPYPI_INDEX = Dialect(
-    name="testpypi",
-    title="TestPyPI",
+    PYPI_INDEX.common._replace(name="testpypi", title="TestPyPI", web="https://test.pypi.org"),
     form="https://test.pypi.org/legacy/",
     hosts=("test.pypi.org", "testpypi.python.org"),  # the last: before 2018
     upload="/legacy/",
     upload_host="test.pypi.org",
     simple="https://test.pypi.org/simple/",
-    tokens="pypi-",
-    trusted_publishing=True,
-    public=True,
-    attestations=True,
-    parallel=2,
-    newest_metadata="2.5",
-    web="https://test.pypi.org",
-    warehouse=True,
-    file_limit=100 * 2**20,
-    project_limit=10 * 2**30,
-    closes_after=14,
-    signs=PYPI,
 )
 
 # Google's documentation has the URLs and the user name; other user names get 401 (reported, uv#9778).
 GOOGLE = Dialect(
-    name="google",
-    title="Google Artifact Registry",
+    Index("google", "Google Artifact Registry", user="oauth2accesstoken", google=True),
     form="https://LOCATION-python.pkg.dev/PROJECT/REPOSITORY/",
     hosts=("?*-python.pkg.dev",),
     base="/?*/?*",
-    user="oauth2accesstoken",
-    google=True,
 )
 
 # Hosted by one vendor: recognised by the host.
@@ -230,16 +211,13 @@ HOSTED = (
     TESTPYPI_INDEX,
     GOOGLE,
     Dialect(  # documented
-        name="codeartifact",
-        title="AWS CodeArtifact",
+        Index("codeartifact", "AWS CodeArtifact", user="aws"),
         form="https://HOST/pypi/REPOSITORY/",
         hosts=("?*.d.codeartifact.?*.amazonaws.com",),
         base="/pypi/?*",
-        user="aws",
     ),
     Dialect(  # documented; any user name that is not empty; the second host is unverified
-        name="azure",
-        title="Azure Artifacts",
+        Index("azure", "Azure Artifacts"),
         form="https://HOST/ORGANIZATION/PROJECT/_packaging/FEED/pypi/upload/",
         hosts=("pkgs.dev.azure.com", "?*.pkgs.visualstudio.com"),
         base="_packaging/?*/pypi",
@@ -247,74 +225,62 @@ HOSTED = (
         upload="/upload/",
     ),
     Dialect(  # URL from uv's tests; the user name is unverified; the simple index is on another host
-        name="cloudsmith",
-        title="Cloudsmith",
+        Index("cloudsmith", "Cloudsmith", user="token"),
         form="https://HOST/ORGANIZATION/REPOSITORY/",
         hosts=("python.cloudsmith.io",),
         base="/?*/?*",
         simple=None,
-        user="token",
     ),
 )
 
 # Run by anyone: recognised by the path.
 SELF_HOSTED = (
     Dialect(  # documented: no slash at the end; ID is a number or a path with %2F. Deploy tokens bring their own user.
-        name="gitlab",
-        title="GitLab",
+        Index("gitlab", "GitLab"),
         form="https://HOST/api/v4/projects/ID/packages/pypi",
         base="api/v4/projects/?*/packages/pypi",
         upload="",
     ),
     Dialect(  # Gitea's documentation, Forgejo's is the same; with a token no user name is looked at (source)
-        name="gitea",
-        title="Gitea or Forgejo",
+        Index("gitea", "Gitea or Forgejo"),
         form="https://HOST/api/packages/OWNER/pypi",
         base="api/packages/?*/pypi",
         upload="",
     ),
     Dialect(  # documented: access tokens go with an empty user name, `__token__` gets 401
-        name="artifactory",
-        title="Artifactory",
+        Index("artifactory", "Artifactory", user=""),
         form="https://HOST/artifactory/api/pypi/REPOSITORY",
         base="api/pypi/?*",
         upload="",
-        user="",
     ),
     Dialect(  # reported (poetry#10602, uv#10174); that a user name is needed is unverified
-        name="nexus",
-        title="Nexus",
+        Index("nexus", "Nexus", user=None),
         form="https://HOST/repository/REPOSITORY/",
         base="repository/?*",
-        user=None,
     ),
     # Observed with pulp_python 3.37.1: 301 without the slash, 401 for `__token__`. It takes attestations; but a path is
     # a guess, a signature is public for good, and a bad one makes the file vanish after a 202: none are sent.
     Dialect(
-        name="pulp",
-        title="Pulp",
+        Index("pulp", "Pulp", user=None),
         form="https://HOST/pypi/DISTRIBUTION/legacy/",
         base="pypi/?*/legacy",
         pages=("",),
         simple="../simple/",
-        user=None,
     ),
 )
 
 # Observed with devpi-server 6.20.3: 401 for `__token__`, 302 for a project name that is not normalised. Its upload URL
 # has no mark of its own; the pages that users copy have one.
 DEVPI = Dialect(
-    name="devpi",
-    title="devpi",
+    Index("devpi", "devpi", user=None),
     form="https://HOST/USER/INDEX/",
     base="[!+]*/[!+]*",
     pages=("+simple", "+f"),
     simple="+simple/",
-    user=None,
 )
 
 # Anything else: taken as it is. A simple index is only guessed beside it: a 404 from a guess proves nothing.
-GENERIC = Dialect(name="generic", title="", form="https://HOST/PATH/", upload="", simple=None)
+GENERIC = Dialect(Index("generic", ""), form="https://HOST/PATH/", upload="", simple=None)
 
 DIALECTS = (*HOSTED, *SELF_HOSTED, DEVPI, GENERIC)
 """In the order in which they are tried."""
@@ -340,7 +306,7 @@ class Mistake(NamedTuple):
         )
 
 
-_FORM = {dialect.name: dialect.form for dialect in DIALECTS}
+_FORM = {dialect.common.name: dialect.form for dialect in DIALECTS}
 MISTAKES = (  # documented, but for the web pages, which are common knowledge
     Mistake("is a host for another format than Python's", (_FORM["google"],), hosts=("?*-?*.pkg.dev",)),
     Mistake(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from entrypoint.errors import InputError, Note
@@ -20,8 +20,7 @@ _HOST_NAME = re.compile(r"(?=.{1,253}$)([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,6
 PORTS = {"https": 443, "http": 80}
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
+class Url(NamedTuple):
     """An `http` or `https` URL without user name, password and fragment; scheme and host in lower case."""
 
     scheme: str
@@ -47,16 +46,18 @@ class Url:
             return False
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A URL as it was given, and what was taken out of it."""
 
     url: Url
     shown: str
     """The text as it was given, fit for a message."""
     user: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
     notes: tuple[Note, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Reading({self.shown!r})"  # without the password
 
 
 def origin(url: str) -> Origin:

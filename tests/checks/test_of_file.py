@@ -370,7 +370,7 @@ CASES = [
 
 def old_pypi(case: Case) -> Index:
     """Give PyPI as it was before a Metadata-Version that this program knows."""
-    return replace(PYPI, newest_metadata="2.4") if case.rule == "metadata-version" else PYPI
+    return PYPI._replace(newest_metadata="2.4") if case.rule == "metadata-version" else PYPI
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.rule}-{number}" for number, case in enumerate(CASES)])
@@ -449,7 +449,7 @@ def test_size(tmp_path: Path) -> None:
     """A file over the limit of its index gets a warning, for the project may have a higher one."""
     make_wheel(tmp_path, filler=2**20)
     for index, said in ((PYPI, "File too large. Limit for project 'demo-pkg' is 1 MB."), (GENERIC, "")):
-        (note,) = of_files(tmp_path, replace(index, file_limit=2**20))
+        (note,) = of_files(tmp_path, index._replace(file_limit=2**20))
         assert (note.rule, note.level, note.prevents) == ("file-size", "warning", said)
         assert "1 MiB are usual" in note.detail
 

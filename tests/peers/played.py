@@ -57,7 +57,7 @@ class Part:
 
 
 def _host(dialect: str) -> str:
-    (pattern,) = [row.hosts[0] for row in DIALECTS if row.name == dialect]
+    (pattern,) = [row.hosts[0] for row in DIALECTS if row.common.name == dialect]
     return pattern.replace("?*", "some")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -23,7 +23,7 @@ from tests.plans import GENERIC, planned, stock
 
 FILES = ["a-1.0-py3-none-any.whl", "a-1.0.tar.gz", "a-2.0-py3-none-any.whl", "b-1.0-py3-none-any.whl", "b-1.0.tar.gz"]
 
-BLIND = replace(GENERIC, guesses=())
+BLIND = GENERIC._replace(guesses=())
 """An index of which nobody knows where it shows its files."""
 
 Answer = Callable[[str], int]
