@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
 from entrypoint.distribution import Collection, Distribution, Found
 from entrypoint.errors import Note, PublishError, Unavailable
@@ -104,23 +103,23 @@ class Remark(TypedDict):
     links: list[str]
 
 
-@dataclass
 class Ledger:
     """What is known so far: the one value that grows. Whatever stops the run, this is what gets reported."""
 
-    index: Index | None = None
-    collection: Collection | None = None
-    plan: Plan | None = None
-    settled: Literal["", "dry-run", "publish"] = ""
-    """What is done with the plan, once it is known that nothing is wrong with it."""
-    notes: list[Note] = field(default_factory=list)
-    problems: list[PublishError] = field(default_factory=list)
-    outcomes: dict[Path, Outcome] = field(default_factory=dict)
-    stopped_by: signal.Signals | None = None
-    closed: bool = False
-    """Whether nothing is added any more: it is being reported."""
-    crash: str | None = None
-    """The last line of a traceback: a bug of ours."""
+    def __init__(self) -> None:
+        self.index: Index | None = None
+        self.collection: Collection | None = None
+        self.plan: Plan | None = None
+        self.settled: Literal["", "dry-run", "publish"] = ""
+        """What is done with the plan, once it is known that nothing is wrong with it."""
+        self.notes: list[Note] = []
+        self.problems: list[PublishError] = []
+        self.outcomes: dict[Path, Outcome] = {}
+        self.stopped_by: signal.Signals | None = None
+        self.closed = False
+        """Whether nothing is added any more: it is being reported."""
+        self.crash: str | None = None
+        """The last line of a traceback: a bug of ours."""
 
     def started(self, distribution: Distribution) -> None:
         """Note that a file is being sent: what is true of it if this program is stopped in that moment."""
@@ -131,13 +130,12 @@ class Ledger:
         self.outcomes[outcome.distribution.found.path] = outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What is told, with every secret taken out: all that is printed and written is made of this."""
 
     outcome: Literal["published", "unchanged", "dry-run", "failed"]
     exit_status: int
-    index: str
+    index_name: str
     title: str
     upload_url: str
     stopped_by: str | None
@@ -151,7 +149,7 @@ class Report:
     files: list[FileRecord]
     remarks: list[Remark]
 
-    def count(self, *states: State) -> int:
+    def number(self, *states: State) -> int:
         """Count the files in any of these states."""
         return sum(file["state"] in states for file in self.files)
 
@@ -179,7 +177,7 @@ def make(ledger: Ledger, redact: Callable[[str], str]) -> Report:
         if sent
         else "unchanged",
         exit_status=status,
-        index=index.name if index else "",
+        index_name=index.name if index else "",
         title=clean(index.title) if index else "the index",
         upload_url=clean(index.shown) if index else "",
         stopped_by=ledger.stopped_by.name if ledger.stopped_by else None,

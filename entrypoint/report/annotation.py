@@ -73,7 +73,7 @@ def headline(report: Report) -> str:
         return f"Stopped by {report.stopped_by} while publishing to {report.title}"
     if report.exit_status == NOTHING_SENT:
         return f"Nothing was sent to {report.title}"
-    return f"{'Not everything' if report.count(*PUBLIC) else 'Nothing'} is published to {report.title}"
+    return f"{'Not everything' if report.number(*PUBLIC) else 'Nothing'} is published to {report.title}"
 
 
 def state_of_things(report: Report) -> str:
@@ -87,11 +87,11 @@ def counted(report: Report) -> str:
         return "No file was looked at."
     total = _files(len(report.files))
     if report.outcome == "dry-run":
-        return f"To be sent: {report.count('planned')} of {total}."
+        return f"To be sent: {report.number('planned')} of {total}."
     if all(file["state"] in GOOD for file in report.files):
-        skipped = report.count("skipped")
+        skipped = report.number("skipped")
         left = f" Left alone, with other content there: {skipped}." if skipped else ""
-        return f"On the index: {report.count(*PUBLIC)} of {total}.{left}"
+        return f"On the index: {report.number(*PUBLIC)} of {total}.{left}"
     there = f"{report.on_index} of {total} {'is' if 1 in (report.on_index, len(report.files)) else 'are'} public"
     if _tried(report):
         return f"{there}."

@@ -31,11 +31,11 @@ def outputs(report: Report) -> tuple[dict[str, str], list[str]]:
         "version": first["version"] if first else "",
         "releases": releases,
         "files": files,
-        "uploaded": str(report.count("uploaded", "accepted")),
-        "already-present": str(report.count("already-present")),
-        "skipped": str(report.count("skipped")),
-        "failed": str(report.count("failed", "conflict", "not-attempted")),
-        "index": report.index,
+        "uploaded": str(report.number("uploaded", "accepted")),
+        "already-present": str(report.number("already-present")),
+        "skipped": str(report.number("skipped")),
+        "failed": str(report.number("failed", "conflict", "not-attempted")),
+        "index": report.index_name,
     }, cut
 
 
@@ -48,7 +48,7 @@ def document(report: Report) -> str:
             "outcome": report.outcome,
             "exit_status": report.exit_status,
             "stopped_by": report.stopped_by,
-            "index": report.index,
+            "index": report.index_name,
             "upload_url": report.upload_url,
             "releases": report.releases,
             "files": report.files,

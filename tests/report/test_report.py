@@ -42,7 +42,8 @@ def distribution(name: str, filename: str | None = None) -> Distribution:
 
 def ledger(*files: Distribution, index: Index | None = PYPI) -> Ledger:
     """Give what is known before anything is sent."""
-    known = Ledger(index=index, collection=Collection(tuple(each.found for each in files), (), ()))
+    known = Ledger()
+    known.index, known.collection = index, Collection(tuple(each.found for each in files), (), ())
     if index:
         steps = {each.found.path: Step(each, "upload", Look(Match.ABSENT)) for each in files}
         known.plan = Plan(index, releases(files), steps, {}, (), (), skip_existing=False, made=datetime.now(UTC))
@@ -107,9 +108,10 @@ def test_exit_status(
 
 def test_nothing_is_known() -> None:
     """A run that ended at its first step is reported, too."""
-    known = Ledger(problems=[NO])
+    known = Ledger()
+    known.problems.append(NO)
     report = told(known)
-    assert (report.exit_status, report.index, report.files) == (2, "", [])
+    assert (report.exit_status, report.index_name, report.files) == (2, "", [])
     assert "the index said no" in summary(report)
 
 
