@@ -10,10 +10,9 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from entrypoint.credentials import github
@@ -43,12 +42,14 @@ WHOLE_KEY = (
 INPUT = "`google-credentials-json`"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where credentials come from, and the JSON object that they are."""
 
     place: str
     info: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Source({self.place!r})"  # without the key
 
     @property
     def kind(self) -> str:
