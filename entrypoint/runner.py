@@ -8,7 +8,6 @@ Whatever comes from outside (server answers, file names, metadata) therefore pas
 from __future__ import annotations
 
 import base64
-import html
 import json
 import os
 import re
@@ -80,8 +79,11 @@ def markdown(text: str) -> str:
 
 
 def _escaped(line: str) -> str:
-    entities = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKDOWN.sub(r"\\\1", entities)
+    return _MARKDOWN.sub(r"\\\1", _with_entities(line))
+
+
+def _with_entities(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def markdown_code(text: str) -> str:
@@ -134,7 +136,7 @@ def _spellings(secret: str) -> Iterator[str]:
     yield quote(secret)
     yield quote(secret, safe="")
     yield quote_plus(secret)
-    yield html.escape(secret)
+    yield _with_entities(secret).replace('"', "&quot;").replace("'", "&#x27;")  # as `html.escape`, which costs 2 ms
     yield json.dumps(secret)[1:-1]
 
 

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from itertools import islice
-from typing import Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -32,6 +31,9 @@ from entrypoint.client import Signer, failure, retry_after, transient
 from entrypoint.errors import CredentialError, PublishError, Refused, Unavailable
 from entrypoint.index.urls import redacted
 from entrypoint.runner import one_line, shortened
+
+if TYPE_CHECKING:
+    from entrypoint.anchors import Anchor
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 
@@ -365,7 +367,9 @@ def _joined(page: httpx.URL, url: str) -> str:
 
 
 def _from_html(name: str, url: httpx.URL, page: str) -> Project:
-    found = _Page()
+    from entrypoint.anchors import Page  # noqa: PLC0415 - html.parser takes 2 ms, and PyPI answers in JSON
+
+    found = Page()
     try:
         found.feed(page)
         found.close()
@@ -375,7 +379,7 @@ def _from_html(name: str, url: httpx.URL, page: str) -> Project:
     version = found.metas.get("pypi:repository-version")
     if version is not None:
         _check_version(url, version)
-    files = tuple(_anchored(anchor, base) for anchor in found.anchors if _archive(anchor.filename))
+    files = tuple(_anchored(anchor, base) for anchor in found.anchors if anchor.names_archive)
     if not any(_of_project(file.filename, name) for file in files):
         if found.password:
             raise _not_simple(url, "it is a page to sign in")
@@ -397,58 +401,7 @@ def _of_project(filename: str, name: str) -> bool:
     return identity[0] == name if identity else canonicalize_name(filename).startswith(f"{name}-")
 
 
-@dataclass(slots=True)
-class _Anchor:
-    attributes: Mapping[str, str]
-    text: str = ""
-
-    @property
-    def filename(self) -> str:
-        """The end of the target, like pip, else the text; the two are the same by PEP 503."""
-        end = unquote(re.split(r"[?#]", self.attributes["href"])[0].rpartition("/")[2])
-        return end if _archive(end) else self.text.strip()
-
-
-class _Page(HTMLParser):
-    """Collects what a simple index says in HTML (PEP 503, 629, 714, 740, 792)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.anchors: list[_Anchor] = []
-        self.metas: dict[str, str] = {}
-        self.base = ""
-        self.heading = ""
-        self.password = False
-        self._inside: Literal["", "a", "title", "h1"] = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Enter an element."""
-        attributes = {name: value or "" for name, value in attrs}
-        if tag == "a" and "href" in attributes:
-            self.anchors.append(_Anchor(attributes))
-        elif tag == "meta":
-            self.metas.setdefault(attributes.get("name", "").lower(), attributes.get("content", ""))
-        elif tag == "base":
-            self.base = self.base or attributes.get("href", "")
-        elif tag == "input" and attributes.get("type", "").lower() == "password":
-            self.password = True
-        if tag in ("a", "title", "h1"):
-            self._inside = tag  # type: ignore[assignment]  # one of the three
-
-    def handle_endtag(self, tag: str) -> None:
-        """Leave it."""
-        if tag == self._inside:
-            self._inside = ""
-
-    def handle_data(self, data: str) -> None:
-        """Keep its text."""
-        if self._inside == "a" and self.anchors:
-            self.anchors[-1].text += data
-        elif self._inside in ("title", "h1") and not self.heading.strip():
-            self.heading = data.strip()
-
-
-def _anchored(anchor: _Anchor, base: httpx.URL) -> RemoteFile:
+def _anchored(anchor: Anchor, base: httpx.URL) -> RemoteFile:
     attributes = anchor.attributes
     metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", ""))
     return RemoteFile(
@@ -464,10 +417,6 @@ def _anchored(anchor: _Anchor, base: httpx.URL) -> RemoteFile:
 def _pairs(text: str) -> dict[str, str]:
     """Read the hashes of `sha256=…`, or of several such pairs with `&` between them."""
     return _hashes(dict(pair.partition("=")[::2] for pair in text.split("&")))
-
-
-def _archive(filename: str) -> bool:
-    return filename.lower().endswith((".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".tgz", ".exe", ".msi", ".rpm"))
 
 
 def _identity(filename: str) -> tuple[str, Version, object] | None:

@@ -14,7 +14,7 @@ from entrypoint.distribution import LARGE
 from tests.conftest import StartIndex
 from tests.distributions import make_sdist, make_wheel
 from tests.line import environment
-from tests.peers.scripted import ScriptedIndex
+from tests.peers.scripted import Answer, ScriptedIndex, json_answer
 
 UNNEEDED = frozenset(
     {
@@ -25,6 +25,9 @@ UNNEEDED = frozenset(
         "cryptography",
         "docutils",
         "email_validator",
+        "entrypoint.anchors",
+        "entrypoint.credentials.google",
+        "entrypoint.credentials.trusted_publishing",
         "google",
         "id",
         "multiprocessing",
@@ -67,7 +70,6 @@ class Observed:
     """What a run in a process of its own needed."""
 
     modules: frozenset[str]
-    """Top-level names."""
     opened: Mapping[str, int]
     """Base name → how often files of that name were opened."""
 
@@ -94,19 +96,30 @@ def observed(index: ScriptedIndex, tmp_path: Path) -> Observed:
     opened: Counter[str] = Counter()
     for path, times in seen["opened"].items():
         opened[Path(path).name] += times
-    return Observed(frozenset(name.partition(".")[0] for name in seen["modules"]), opened)
+    return Observed(frozenset(seen["modules"]), opened)
 
 
 def test_a_wheel_needs_few_modules(scripted: StartIndex, tmp_path: Path) -> None:
-    """A wheel is checked and published without what only other files and other credentials need."""
+    """A wheel is checked and published without what only other files, pages and credentials need."""
     make_wheel(tmp_path / "dist")
-    assert observed(scripted(), tmp_path).modules & UNNEEDED == frozenset()
+    page = json_answer(
+        {"meta": {"api-version": "1.4"}, "name": "demo-pkg", "files": []},
+        content_type="application/vnd.pypi.simple.v1+json",
+    )
+    assert observed(scripted(reads=page), tmp_path).modules & UNNEEDED == frozenset()
 
 
 def test_what_is_needed_is_imported(scripted: StartIndex, tmp_path: Path) -> None:
     """An sdist and a large file bring in what they need, and nothing else; so the test above can fail."""
     make_sdist(tmp_path / "dist", filler=LARGE)
     assert observed(scripted(), tmp_path).modules & UNNEEDED == {"tarfile"}
+
+
+def test_a_page_of_html_needs_a_parser(scripted: StartIndex, tmp_path: Path) -> None:
+    """An index that answers in HTML brings in what reads it, and nothing else."""
+    make_wheel(tmp_path / "dist")
+    page = Answer(headers={"Content-Type": "text/html"}, body=b"<title>Links for demo-pkg</title>")
+    assert observed(scripted(reads=page), tmp_path).modules & UNNEEDED == {"entrypoint.anchors"}
 
 
 def test_requests_and_reads(scripted: StartIndex, tmp_path: Path) -> None:
