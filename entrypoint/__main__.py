@@ -8,9 +8,8 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from entrypoint import __version__
 
@@ -60,8 +59,7 @@ def main() -> NoReturn:
     os._exit(status)
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
+class Outside(NamedTuple):
     """What comes from outside: environment, flags, network and time."""
 
     environ: Mapping[str, str]
@@ -152,8 +150,7 @@ def _located(inputs: Inputs, runner: Runner) -> Located:
     return located
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
+class Who(NamedTuple):
     """Who publishes, or why nobody can."""
 
     credential: Credential

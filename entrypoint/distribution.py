@@ -8,7 +8,6 @@ import io
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -76,8 +75,7 @@ class Collection(NamedTuple):
             raise ExceptionGroup("unusable packages-dir", self.problems)
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
+class Distribution(NamedTuple):
     """A file that is ready to be sent."""
 
     found: Found
@@ -86,7 +84,7 @@ class Distribution:
     """Hex, of METADATA or PKG-INFO as it is in the archive."""
     sha256: str
     """Hex."""
-    blake2b: Once[str] = field(compare=False, repr=False)
+    blake2b: Once[str]
     """Hex, of a 32-byte digest. Of a large file that is to be sent it is worked out until it has left."""
 
     @property
@@ -103,8 +101,7 @@ def nothing_there(_: Found) -> None:
     """Stand for an index of which nothing is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attested:
+class Attested(NamedTuple):
     """What is sent with one file to attest where it comes from (PEP 740)."""
 
     form_field: str
@@ -115,8 +112,7 @@ class Attested:
     """Signature of each, base64: what it is known by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """One version of one project and its files, in the order in which they are sent."""
 
     name: str

@@ -33,7 +33,7 @@ from entrypoint.index.urls import redacted
 from entrypoint.runner import one_line, shortened
 
 if TYPE_CHECKING:
-    from entrypoint.anchors import Anchor
+    from entrypoint.pages import Anchor
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 
@@ -367,7 +367,7 @@ def _joined(page: httpx.URL, url: str) -> str:
 
 
 def _from_html(name: str, url: httpx.URL, page: str) -> Project:
-    from entrypoint.anchors import Page  # noqa: PLC0415 - html.parser takes 2 ms, and PyPI answers in JSON
+    from entrypoint.pages import Page  # noqa: PLC0415 - html.parser takes 2 ms, and PyPI answers in JSON
 
     found = Page()
     try:

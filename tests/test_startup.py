@@ -25,10 +25,11 @@ UNNEEDED = frozenset(
         "cryptography",
         "docutils",
         "email_validator",
-        "entrypoint.anchors",
+        "entrypoint.pages",
         "entrypoint.credentials.google",
         "entrypoint.credentials.trusted_publishing",
         "google",
+        "html.parser",
         "id",
         "multiprocessing",
         "nh3",
@@ -119,7 +120,7 @@ def test_a_page_of_html_needs_a_parser(scripted: StartIndex, tmp_path: Path) -> 
     """An index that answers in HTML brings in what reads it, and nothing else."""
     make_wheel(tmp_path / "dist")
     page = Answer(headers={"Content-Type": "text/html"}, body=b"<title>Links for demo-pkg</title>")
-    assert observed(scripted(reads=page), tmp_path).modules & UNNEEDED == {"entrypoint.anchors"}
+    assert observed(scripted(reads=page), tmp_path).modules & UNNEEDED == {"entrypoint.pages", "html.parser"}
 
 
 def test_requests_and_reads(scripted: StartIndex, tmp_path: Path) -> None:

@@ -6,12 +6,10 @@ Servers put the reason of a refusal into JSON (PyPI's `code`, GitLab's `message`
 
 from __future__ import annotations
 
-import html
 import json
 import re
 import time
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -48,7 +46,7 @@ def read(response: httpx.Response) -> Answer:
     return Answer(
         response.status_code,
         re.sub(rf"^(error:? )?{response.status_code}:? (?=.)", "", reason, flags=re.IGNORECASE),
-        html.unescape(f"{phrase}\n{body}"),
+        _unescaped(f"{phrase}\n{body}"),
         _absolute(response.url, location) if location else None,
     )
 
@@ -110,35 +108,21 @@ def _from_json(value: object, status: int) -> Iterator[str]:
             pass
 
 
+def _unescaped(text: str) -> str:
+    if "&" not in text:
+        return text
+    import html  # noqa: PLC0415 - its table of entities takes 1 ms, and few answers have one
+
+    return html.unescape(text)
+
+
 def _from_html(page: str, status: int) -> str:
-    parser = _Page()
-    parser.feed(page)
-    texts = [" ".join(parser.texts[tag]).strip() for tag in ("pre", "title", "h1")]
+    from entrypoint.pages import Reasons  # noqa: PLC0415 - html.parser takes 2 ms, and PyPI answers in JSON
+
+    reasons = Reasons()
+    reasons.feed(page)
+    texts = [" ".join(reasons.texts[tag]).strip() for tag in ("pre", "title", "h1")]
     return next((text for text in texts if _informative(status, text)), next(filter(None, texts), ""))
-
-
-class _Page(HTMLParser):
-    """Collects the text of the elements in which servers say why."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: dict[str, list[str]] = {"pre": [], "title": [], "h1": []}
-        self._inside: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - its signature
-        """Enter an element."""
-        if tag in self.texts:
-            self._inside = [tag]
-
-    def handle_endtag(self, tag: str) -> None:
-        """Leave it."""
-        if tag in self._inside:
-            self._inside = []
-
-    def handle_data(self, data: str) -> None:
-        """Keep its text."""
-        if self._inside:
-            self.texts[self._inside[0]].append(data)
 
 
 def _informative(status: int, text: str) -> str:

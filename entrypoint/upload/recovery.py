@@ -8,7 +8,6 @@ docs/recovery.md has the states as a table.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from entrypoint.distribution import Distribution
@@ -39,22 +38,22 @@ class Means(NamedTuple):
     """Takes a line for the log."""
 
 
-@dataclass(slots=True)
 class Delivery:
     """One file on its way."""
 
-    distribution: Distribution
-    session: Session
-    lane: Lane
-    means: Means
-    flight: Flight
-    _requests: int = 0
-    _unsure: bool = False
-    """Whether an earlier attempt may have stored the file."""
-    _raced: bool = False
-    _status: int | None = None
-    _sent: Attempt | None = None
-    """The last attempt."""
+    def __init__(self, distribution: Distribution, session: Session, lane: Lane, means: Means, flight: Flight) -> None:
+        self.distribution = distribution
+        self.session = session
+        self.lane = lane
+        self.means = means
+        self.flight = flight
+        self._requests = 0
+        self._unsure = False
+        """Whether an earlier attempt may have stored the file."""
+        self._raced = False
+        self._status: int | None = None
+        self._sent: Attempt | None = None
+        """The last attempt."""
 
     def run(self) -> Outcome:
         """Send the file until its state is known, or patience ends."""
