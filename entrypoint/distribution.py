@@ -19,7 +19,7 @@ from entrypoint.archive import Contents
 from entrypoint.errors import DistributionError, Note, PublishError
 from entrypoint.index import Index
 from entrypoint.metadata import CoreMetadata, Kind
-from entrypoint.threads import Ahead, Once, both
+from entrypoint.threads import Ahead, Once, both, read_ahead
 
 ATTESTATION = ".attestation"
 """How the name of a file ends that may attest another."""
@@ -287,8 +287,10 @@ def _large(file: BinaryIO, found: Found, index: Index, there: There, ahead: Ahea
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    value = hashlib.sha256()
+    for block in read_ahead(path, BLOCK):  # nothing else may be going on: the index may have the file
+        value.update(block)
+    return value.hexdigest()
 
 
 def _blake2b(found: Found) -> str:

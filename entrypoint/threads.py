@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import cycle
+from pathlib import Path
 from typing import Generic, TypeVar
 
 A = TypeVar("A")
@@ -110,6 +112,50 @@ class Ahead:
                 work = self._waiting.popleft()
             with suppress(Exception):  # whoever asks is told
                 work()
+
+
+def read_ahead(path: Path, size: int) -> Iterator[memoryview]:
+    """Yield a file in blocks of `size` bytes, reading the next one meanwhile; each is good until the next is asked for.
+
+    Reading from memory takes a sixth of the time of a SHA-256. Raises `OSError`.
+    """
+    buffers = cycle([memoryview(bytearray(size)), memoryview(bytearray(size))])
+    read: deque[memoryview | OSError] = deque()
+    room, there = threading.Semaphore(2), threading.Semaphore(0)
+    left = False
+
+    def put(what: memoryview | OSError) -> None:
+        read.append(what)
+        there.release()
+
+    def labour() -> None:
+        try:
+            with path.open("rb", buffering=0) as file:
+                length = 1
+                while length:
+                    room.acquire()
+                    if left:
+                        return
+                    buffer = next(buffers)
+                    length = file.readinto(buffer)
+                    put(buffer[:length])
+        except OSError as error:
+            put(error)
+
+    threading.Thread(target=labour, daemon=True).start()
+    try:
+        while True:
+            there.acquire()
+            block = read.popleft()
+            if isinstance(block, OSError):
+                raise block
+            if not block:
+                return
+            yield block
+            room.release()
+    finally:
+        left = True
+        room.release()
 
 
 def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:

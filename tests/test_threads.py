@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
-from entrypoint.threads import Ahead, Inbox, Once, side_by_side
+from entrypoint.threads import Ahead, Inbox, Once, read_ahead, side_by_side
 
 
 def test_answers_in_the_order_of_the_values() -> None:
@@ -121,6 +122,41 @@ def test_ahead() -> None:
         time.sleep(0.01)
     assert late.known == 4
     assert done[-1][1] != threading.get_ident()
+
+
+@pytest.mark.parametrize("length", [0, 1, 9, 10, 11, 20, 25, 1000])
+def test_read_ahead(length: int, tmp_path: Path) -> None:
+    """A file comes whole and in its order, in blocks that are kept until the next one is asked for."""
+    content = bytes(number % 251 for number in range(length))
+    (tmp_path / "file").write_bytes(content)
+    blocks = []
+    for block in read_ahead(tmp_path / "file", 10):
+        time.sleep(0.0001)
+        blocks.append(bytes(block))
+    assert b"".join(blocks) == content
+    assert {len(block) for block in blocks[:-1]} <= {10}
+
+
+def test_reading_ahead_fails(tmp_path: Path) -> None:
+    """What keeps a file from being read is told to whoever reads it."""
+    with pytest.raises(FileNotFoundError):
+        list(read_ahead(tmp_path / "none", 10))
+    with pytest.raises(IsADirectoryError):
+        list(read_ahead(tmp_path, 10))
+
+
+def test_reading_ahead_ends(tmp_path: Path) -> None:
+    """Whoever does not want more leaves no thread behind."""
+    (tmp_path / "file").write_bytes(b"x" * 100)
+    before = threading.active_count()
+    blocks = read_ahead(tmp_path / "file", 10)
+    next(blocks)
+    assert threading.active_count() == before + 1
+    blocks.close()  # type: ignore[attr-defined]  # it is a generator
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert threading.active_count() == before
 
 
 def test_inbox() -> None:
