@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from entrypoint.errors import DistributionError, Note, PublishError
 from entrypoint.index import Index
 from entrypoint.simple import Project
 from entrypoint.stock import READERS, Inventory, Look, Match, Stock
-from entrypoint.threads import Ahead, Once, both, side_by_side
+from entrypoint.threads import Ahead, Once, both, cores, side_by_side
 
 Action = Literal["upload", "already-present", "skip", "conflict"]
 
@@ -119,7 +118,7 @@ class Plan:
 
     def hash_all(self) -> None:
         """Work out what of the hashes of files that are to be sent is not known yet, on all cores."""
-        side_by_side(lambda each: each.blake2b_256, self.files("upload"), len(os.sched_getaffinity(0)))
+        side_by_side(lambda each: each.blake2b_256, self.files("upload"), cores())
 
     @property
     def compared(self) -> bool:
@@ -182,9 +181,7 @@ def examine(index: Index, files: Sequence[Found], lenience: Lenience, there: The
         notes += checks.of_file(distribution, contents, index)
         return distribution, [note._replace(path=found.shown) for note in notes], None
 
-    batches = side_by_side(
-        lambda batch: [(each, one(each)) for each in batch], _batches(files), len(os.sched_getaffinity(0))
-    )
+    batches = side_by_side(lambda batch: [(each, one(each)) for each in batch], _batches(files), cores())
     known = {found.path: answer for batch in batches for found, answer in batch}
     answers = [known[found.path] for found in files]
     distributions = tuple(each for each, _, _ in answers if each)

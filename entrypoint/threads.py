@@ -7,6 +7,7 @@ long is waited for without end here, and the work is done elsewhere.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,11 @@ B = TypeVar("B")
 
 AWAKE = 0.25
 """Seconds for which the waiting thread sleeps at most."""
+
+
+def cores() -> int:
+    """Give the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 class Inbox:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from entrypoint.archive import read
+from entrypoint.archive.rules import OBFUSCATED, UNREADABLE
+from entrypoint.archive.wheels import ALONE
+from entrypoint.archive.zips import Place
 from entrypoint.distribution import LARGE
 from tests.conftest import StartIndex
 from tests.distributions import make_wheel
 from tests.line import Run, publish
 from tests.peers.scripted import Answer, ScriptedIndex, in_turn, json_answer
+from tests.plans import PYPI
 
 PAGE = "application/vnd.pypi.simple.v1+json"
 
@@ -128,3 +138,46 @@ def test_a_large_file_that_vanishes(scripted: StartIndex, tmp_path: Path) -> Non
     assert ours.states == {wheel.name: "failed"}
     (message,) = ours.messages("error")
     assert "No such file or directory" in message
+
+
+def test_members_are_read_side_by_side(tmp_path: Path) -> None:
+    """Of long members in a file on disk the same is told, in the same order, as of those of a file in memory."""
+    extra = {f"demo_pkg/{number}.bin": bytes([number]) * (ALONE + number) for number in range(6)}
+    extra |= {"demo_pkg/long.py": b"# __pyarmor_enter__\n" + b"#" * ALONE}
+    wheel = make_wheel(tmp_path, extra=extra)
+    with zipfile.ZipFile(wheel) as archive:
+        for info in (archive.getinfo(f"demo_pkg/{number}.bin") for number in (4, 2)):
+            replaced(wheel, info.header_offset + 30 + len(info.filename) + info.compress_size // 2)
+        members = [info.filename for info in archive.infolist()]
+    data = wheel.read_bytes()
+    with wheel.open("rb") as file:
+        beside = read(file, len(data), wheel.name, PYPI)
+    alone = read(io.BytesIO(data), len(data), wheel.name, PYPI)
+    assert beside == alone
+    assert list(beside.names) == members
+    (damaged,) = [note.detail for note in beside.notes if note.rule == UNREADABLE.name]
+    assert damaged.index("demo_pkg/2.bin") < damaged.index("demo_pkg/4.bin")
+    assert any("demo_pkg/long.py" in note.detail for note in beside.notes if note.rule == OBFUSCATED.name)
+
+
+def replaced(path: Path, at: int) -> None:
+    """Change a byte of a file."""
+    with path.open("r+b") as file:
+        file.seek(at)
+        (before,) = file.read(1)
+        file.seek(at)
+        file.write(bytes([before ^ 0xFF]))
+
+
+@given(st.binary(max_size=60), st.lists(st.tuples(st.integers(0, 70), st.integers(0, 30), st.booleans()), max_size=9))
+def test_a_place_in_a_file(content: bytes, moves: list[tuple[int, int, bool]]) -> None:
+    """A place goes and reads like the file itself, and moves nobody else's."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        place, like = Place(file), io.BytesIO(content)
+        for offset, length, onwards in moves:
+            whence = io.SEEK_CUR if onwards else io.SEEK_SET
+            assert place.seek(offset, whence) == like.seek(offset, whence)
+            assert place.read(length) == like.read(length)
+        assert file.tell() == len(content)

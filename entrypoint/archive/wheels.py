@@ -13,6 +13,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import BinaryIO, NamedTuple
 
 from packaging.utils import parse_wheel_filename
@@ -22,6 +23,7 @@ from entrypoint.archive.contents import METADATA_LIMIT, Contents, Suspects, abou
 from entrypoint.errors import Note
 from entrypoint.index import Index
 from entrypoint.rule import some
+from entrypoint.threads import cores, side_by_side
 
 TEXT_LIMIT = 2**20
 """Bytes of WHEEL and of entry_points.txt that are read."""
@@ -34,6 +36,9 @@ UNLISTED = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s"})
 
 HASHES = frozenset({"sha256", "sha384", "sha512"})
 """What RECORD may hash with: sha256 or better."""
+
+ALONE = 2**20
+"""Bytes from which on a member is read beside others; threads that read small ones mostly wait for Python's lock."""
 
 UNPACKED_LIMIT = 64 * 2**20
 RATIO_LIMIT = 50
@@ -117,7 +122,7 @@ def _members(source: BinaryIO, infos: Infos, members: Infos, root: str, index: I
     listed, notes = _record(source, infos, root, index)
     yield from notes
     suspects = Suspects()
-    looks = [_look(source, info, (listed or {}).get(info.filename, ""), suspects) for info in members]
+    looks = _looks(source, members, listed or {}, suspects)
     if damaged := [f"{look.name} ({look.damage})" for look in looks if look.damage]:
         yield from rules.UNREADABLE.broken(index, f"{some(damaged)}.", "Invalid distribution file. None")
     if unlike := [look.name for look in looks if look.unlike]:
@@ -137,7 +142,27 @@ class _Look(NamedTuple):
     """Whether its hash is another one than in RECORD."""
 
 
-def _look(source: BinaryIO, info: zipfile.ZipInfo, listed: str, suspects: Suspects) -> _Look:
+def _looks(source: BinaryIO, members: Infos, listed: Mapping[str, str], suspects: Suspects) -> list[_Look]:
+    """Read the members, long ones of a file on disk on all cores; suspects are looked at by one thread."""
+
+    def look(info: zipfile.ZipInfo, place: zips.Source) -> _Look:
+        return _look(place, info, listed.get(info.filename, ""), suspects)
+
+    alone = [] if isinstance(source, io.BytesIO) else [info for info in members if _stands_alone(info, suspects)]
+    if len(alone) <= 1:
+        return [look(info, source) for info in members]
+    apart = set(map(id, alone))
+    works = [[info for info in members if id(info) not in apart], *([info] for info in alone)]
+    done = side_by_side(lambda infos: [look(info, zips.Place(source)) for info in infos], works, cores())
+    known = dict(zip((id(info) for infos in works for info in infos), chain.from_iterable(done), strict=True))
+    return [known[id(info)] for info in members]
+
+
+def _stands_alone(info: zipfile.ZipInfo, suspects: Suspects) -> bool:
+    return info.file_size >= ALONE and not suspects.wanted(info.filename, info.file_size)
+
+
+def _look(source: zips.Source, info: zipfile.ZipInfo, listed: str, suspects: Suspects) -> _Look:
     """Read a member; `listed` is what RECORD has for it, `algorithm=digest`."""
     name, kept = info.filename, io.BytesIO()
     algorithm, _, wanted = listed.partition("=")

@@ -8,12 +8,13 @@ APPNOTE.TXT 6.3.10.
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from entrypoint.errors import DistributionError
 
@@ -45,6 +46,35 @@ class _Truncated(Exception):  # noqa: N818 - never leaves this module
     pass
 
 
+class Place:
+    """A place in a file on disk: several threads may read it at the same time, each from a place of its own."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._number = file.fileno()
+        self._at = 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to an offset, from the beginning or from here."""
+        self._at = offset if whence == io.SEEK_SET else self._at + offset
+        return self._at
+
+    def read(self, length: int) -> bytes:
+        """Read the next bytes, fewer only at the end."""
+        data = os.pread(self._number, length, self._at)
+        self._at += len(data)
+        return data
+
+
+class Source(Protocol):
+    """What a member is read from."""
+
+    def seek(self, offset: int, whence: int = ..., /) -> int:
+        """Go to an offset."""
+
+    def read(self, length: int, /) -> bytes:
+        """Read the next bytes."""
+
+
 class _Bounded:
     """A file as `zipfile` reads it, which takes the whole central directory at once, as long as it claims to be."""
 
@@ -67,7 +97,7 @@ def members(file: BinaryIO) -> list[zipfile.ZipInfo]:
         return [info for info in archive.infolist() if not info.is_dir()]
 
 
-def blocks(file: BinaryIO, info: zipfile.ZipInfo) -> Iterator[bytes]:
+def blocks(file: Source, info: zipfile.ZipInfo) -> Iterator[bytes]:
     """Yield the content of a member, block by block, and never more than its size.
 
     Raises `BadZipFile`, `EOFError`, `ValueError` or `zlib.error` where it is damaged, at the end at the latest.
@@ -100,7 +130,7 @@ def head(file: BinaryIO, info: zipfile.ZipInfo, limit: int) -> bytes:
     return data.getvalue()
 
 
-def _to_content(file: BinaryIO, info: zipfile.ZipInfo) -> None:
+def _to_content(file: Source, info: zipfile.ZipInfo) -> None:
     """Go to where the content of a member begins."""
     if info.header_offset < 0:
         raise zipfile.BadZipFile("the directory leads to before the file")
