@@ -65,13 +65,10 @@ def rows(measured: Measured) -> Iterator[str]:
 def _goals(measured: Measured) -> str:
     goals = []
     workload = measured.workload
-    if workload.rival in measured.taken:
-        goals.append(
-            _goal(
-                f"{measured.ratio:.2f} of {workload.rival}, at most {workload.most}",
-                met=measured.ratio <= workload.most,
-            )
-        )
+    if workload.rival in measured.taken and workload.most is not None:
+        met = measured.ratio <= workload.most
+        goal = _goal(f"{measured.ratio:.2f} of {workload.rival}, at most {workload.most}", met=met)
+        goals.append(goal if met or not workload.before else f"{goal}: {workload.before}")
     peak = measured.peak(OURS)
     goals.append(_goal(f"{peak / MIB:.0f} MiB, at most {workload.resident // MIB}", met=peak <= workload.resident))
     return "; ".join(goals)

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
+from functools import partial
 from types import FrameType
 from typing import NamedTuple, NoReturn
 
@@ -35,7 +36,7 @@ from entrypoint.plan import Lenience, Plan, bytes_shown
 from entrypoint.report import Ledger, annotation, outputs, summary
 from entrypoint.runner import Runner
 from entrypoint.stock import Inventory, Stock
-from entrypoint.threads import side_by_side
+from entrypoint.threads import Inbox, side_by_side
 from entrypoint.upload import Api, Listener, Outcome, Standing
 
 gc.freeze()
@@ -131,7 +132,7 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
                 finally:
                     runner.clear()
             if inputs.wait_for_index:
-                _confirm(ledger, stock, outside.clock, inputs.wait_for_index)
+                _confirm(ledger, runner, stock, outside.clock, inputs.wait_for_index)
 
 
 def _inputs(outside: Outside, runner: Runner) -> Inputs:
@@ -231,10 +232,15 @@ def _listener(ledger: Ledger, runner: Runner) -> Listener:
     return Listener(started, ended, runner.log, beat, moved)
 
 
-def _confirm(ledger: Ledger, stock: Stock, clock: Clock, seconds: float) -> None:
+def _confirm(ledger: Ledger, runner: Runner, stock: Stock, clock: Clock, seconds: float) -> None:
     """Wait for the index in another thread, so that a signal is heard."""
     outcomes = list(ledger.outcomes.values())
-    ((better, notes),) = side_by_side(lambda _: upload.confirm(outcomes, stock, clock, seconds), [None], 1)
+    inbox = Inbox()
+
+    def say(line: str) -> None:
+        inbox.put(partial(runner.log, line))
+
+    ((better, notes),) = side_by_side(lambda _: upload.confirm(outcomes, stock, clock, seconds, say), [None], 1, inbox)
     for outcome in better:
         ledger.ended(outcome)
     ledger.notes += notes

@@ -207,7 +207,7 @@ class Inputs:
         _integer(1, 16), "Files of one project in flight at once, 1 to 16; the index's own when left out.", default=None
     )
     wait_for_index: int = _input(
-        _integer(0), "Seconds to wait until the index serves every file with its hash.", default=0
+        _integer(0, 604_800), "Seconds to wait until the index serves every file with its hash.", default=0
     )
     timeout: int = _input(_integer(1, 86_400), "Seconds without progress on one request.", default=300)
     retries: int = _input(_integer(0), "Tries after the first, for what may be tried again.", default=4)

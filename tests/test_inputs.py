@@ -140,6 +140,7 @@ def test_accepted(name: str, text: str, value: object) -> None:
         ("parallel", "17", "less than or equal to 16"),
         ("timeout", "86401", "it should be less than or equal to 86400."),
         ("wait-for-index", "-1.0", "it should be greater than or equal to 0."),
+        ("wait-for-index", "604801", "it should be less than or equal to 604800."),
         ("trusted-publishing", "sometimes", "'auto', 'always' or 'never'"),
         ("trusted-publishing", "Auto", "it should be 'auto', 'always' or 'never'."),
         ("trusted-publishing", "true", "it should be 'auto', 'always' or 'never'."),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, repeat
 
 from entrypoint.errors import Note, Refused
@@ -10,17 +11,19 @@ from entrypoint.patience import PAUSES, Clock
 from entrypoint.plan import differs
 from entrypoint.stock import Look, Match, Stock
 from entrypoint.upload.outcome import PUBLIC, Outcome
+from entrypoint.upload.progress import BEAT
 
 
 def confirm(
-    outcomes: Sequence[Outcome], stock: Stock, clock: Clock, seconds: float
+    outcomes: Sequence[Outcome], stock: Stock, clock: Clock, seconds: float, say: Callable[[str], None]
 ) -> tuple[list[Outcome], list[Note]]:
     """Look for the public files until all are served with their hash, or so many seconds have gone by.
 
     Gives the outcomes that are known better now, and a warning for each file that the index does not show in time.
+    `say` takes a line for the log, now and then.
     """
-    deadline = clock.seconds() + seconds
-    waiting = [outcome for outcome in outcomes if outcome.state in PUBLIC]
+    deadline, said = clock.seconds() + seconds, -math.inf
+    waiting = sent = [outcome for outcome in outcomes if outcome.state in PUBLIC]
     settled: list[Outcome] = []
     for pause in chain(PAUSES, repeat(PAUSES[-1])):
         looks = stock.looks([outcome.distribution for outcome in waiting])
@@ -30,8 +33,15 @@ def confirm(
         left = deadline - clock.seconds()
         if not waiting or left <= 0 or not stock.known:
             break
+        if clock.seconds() - said >= BEAT:
+            said = clock.seconds()
+            say(f"  waiting   the index serves {len(settled)} of {_files(len(sent))} so far, {left:.0f} s are left")
         clock.sleep(min(pause, left))
     return settled, list(_late(waiting, seconds, stock))
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
 
 
 def _judged(outcome: Outcome, look: Look, stock: Stock) -> Outcome | None:

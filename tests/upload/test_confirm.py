@@ -54,6 +54,16 @@ def hide(reads: int) -> Callable[[Played], object]:
     return lambda played: setattr(played, "hidden", reads)
 
 
+def test_what_is_waited_for_is_said(workspace: Path) -> None:
+    """While it is waited, the log says now and then how many files the index serves, and how long it is waited yet."""
+    ours, waits = waited(workspace, PYPI, hide(9), seconds=300)
+    assert ours.status == 0
+    lines = [line for line in ours.raw.splitlines() if line.startswith("  waiting ")]
+    assert lines[0] == "  waiting   the index serves 0 of 2 files so far, 300 s are left"
+    assert 2 <= len(lines) < len(waits.pauses)
+    assert len(set(lines)) == len(lines)
+
+
 def test_seen_at_once(workspace: Path) -> None:
     """An index that serves both files at once is not waited for."""
     ours, waits = waited(workspace, PYPI, lambda _: None)
