@@ -30,6 +30,17 @@ class Form:
         self._text = b""
         self._is_file = False
 
+    def passes(self, buffer: bytearray, length: int) -> bool:
+        """Take the first bytes of a buffer if they are the file's and do not end it, without a copy; tell whether."""
+        edge = len(self._delimiter)
+        if not self._is_file or length < edge:
+            return False
+        if self._delimiter in self._pending + buffer[:edge] or buffer.find(self._delimiter, 0, length) >= 0:
+            return False
+        self.size += len(self._pending) + length - edge
+        self._pending = bytes(buffer[length - edge : length])
+        return True
+
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the body."""
         data, self._pending = self._pending + data, b""

@@ -96,7 +96,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, shelf: Shelf, *, control: bool = False) -> None:
         self._shelf = shelf
         self._control = control
-        self._buffer = memoryview(bytearray(BUFFER))
+        self._buffer = bytearray(BUFFER)
         self._transport: asyncio.Transport | None = None
         self._head = b""
         self._left = 0
@@ -112,14 +112,17 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - its signature
         """Give room for what comes in."""
-        return self._buffer
+        return memoryview(self._buffer)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what came in."""
-        data = bytes(self._buffer[:nbytes])
         if (debt := self._shelf.debt(nbytes)) > AHEAD and self._transport:
             self._transport.pause_reading()
             asyncio.get_running_loop().call_later(debt, self._transport.resume_reading)
+        if self._form and nbytes < self._left and self._form.passes(self._buffer, nbytes):
+            self._left -= nbytes
+            return
+        data = bytes(self._buffer[:nbytes])
         if not self._left:
             self._begun = self._begun or time.monotonic()
             head, end, data = (self._head + data).partition(b"\r\n\r\n")

@@ -276,13 +276,8 @@ def _large(file: BinaryIO, found: Found, index: Index, there: There, ahead: Ahea
         known = there(found)
         return known is None or known != sha256.get()
 
-    def hashed() -> str:
-        digest = sha256.get()
-        if wanted():
-            ahead.put(blake2b)
-        return digest
-
-    digest, contents = both(hashed, lambda: archive.read(file, size, found.filename, index, wanted))
+    ahead.put(lambda: wanted() and blake2b.get())  # it takes longest
+    digest, contents = both(sha256.get, lambda: archive.read(file, size, found.filename, index, wanted))
     return digest, blake2b, contents
 
 

@@ -101,10 +101,10 @@ class Ahead:
         self._turn = threading.Lock()
         self._awake = False
 
-    def put(self, once: Once[A]) -> None:
-        """Have it worked out when its turn comes, unless somebody asks before."""
+    def put(self, work: Callable[[], object]) -> None:
+        """Have something done when its turn comes; what it raises is for whoever asks for it, too."""
         with self._turn:
-            self._waiting.append(once.get)
+            self._waiting.append(work)
             if not self._awake:
                 self._awake = True
                 threading.Thread(target=self._labour, daemon=True).start()

@@ -54,8 +54,9 @@ def test_growth() -> None:
     assert list(table.growth({10: 1.0, 20: 4.0, 30: 9.0}))[-1].endswith(": **not met**")
 
 
-@pytest.mark.parametrize("size", [1, 2, 7, 64, 1000])
-def test_a_form_in_pieces(size: int) -> None:
+@pytest.mark.parametrize("passing", [False, True])
+@pytest.mark.parametrize("size", [1, 2, 7, 12, 13, 14, 15, 30, 64, 1000])
+def test_a_form_in_pieces(size: int, *, passing: bool) -> None:
     """A form is read the same however it is cut, also where the file looks like a delimiter."""
     content = b"\r\n--x\r\n--boundar\r\n\r\n" * 20
     body = (
@@ -65,9 +66,15 @@ def test_a_form_in_pieces(size: int) -> None:
         + b'\r\n--boundary\r\nContent-Disposition: form-data; name="last"\r\n\r\n\r\n--boundary--\r\n'
     )
     form = Form("multipart/form-data; boundary=boundary")
+    passed = 0
     for start in range(0, len(body), size):
         assert not form.ended or body[start:] in b"--\r\n"
-        form.feed(body[start : start + size])
+        piece = bytearray(body[start : start + size])
+        if passing and form.passes(piece + b"of another", len(piece)):
+            passed += 1
+        else:
+            form.feed(bytes(piece))
+    assert (passed > 0) == (passing and 12 <= size <= 64)
     assert form.ended
     assert form.texts == {"name": "a\r\nb", "last": ""}
     assert (form.filename, form.size) == ("a.whl", len(content))

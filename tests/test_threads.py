@@ -110,13 +110,14 @@ def test_ahead() -> None:
     ahead = Ahead()
     works = [Once(partial(work, number)) for number in range(4)]
     for each in works:
-        ahead.put(each)
+        ahead.put(each.get)
     assert works[3].get() == 3  # by this thread, or the other one
     assert [each.get() for each in (works[0], works[2])] == [0, 2]
     with pytest.raises(LookupError):
         works[1].get()
     assert sorted(number for number, _ in done) == [0, 1, 2, 3]
-    ahead.put(late := Once(partial(work, 4)))  # its thread may have ended meanwhile
+    late = Once(partial(work, 4))
+    ahead.put(late.get)  # its thread may have ended meanwhile
     deadline = time.monotonic() + 10
     while late.known is None and time.monotonic() < deadline:
         time.sleep(0.01)
