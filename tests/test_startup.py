@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -121,6 +122,20 @@ def test_a_page_of_html_needs_a_parser(scripted: StartIndex, tmp_path: Path) -> 
     make_wheel(tmp_path / "dist")
     page = Answer(headers={"Content-Type": "text/html"}, body=b"<title>Links for demo-pkg</title>")
     assert observed(scripted(reads=page), tmp_path).modules & UNNEEDED == {"entrypoint.pages", "html.parser"}
+
+
+def test_reads_of_a_large_file(scripted: StartIndex, tmp_path: Path) -> None:
+    """A large file is opened for two hashes, its members and to be sent; one that is there for a hash and METADATA."""
+    wheel = make_wheel(tmp_path / "dist", filler=LARGE)
+    assert observed(scripted(), tmp_path).opened[wheel.name] == 4
+    (tmp_path / "temp").rename(tmp_path / "first")
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    files = [{"filename": wheel.name, "url": f"/{wheel.name}", "hashes": {"sha256": sha256}}]
+    page = json_answer(
+        {"meta": {"api-version": "1.4"}, "name": "demo-pkg", "files": files},
+        content_type="application/vnd.pypi.simple.v1+json",
+    )
+    assert observed(scripted(reads=page), tmp_path).opened[wheel.name] == 2
 
 
 def test_requests_and_reads(scripted: StartIndex, tmp_path: Path) -> None:

@@ -187,7 +187,10 @@ NOT_STORED = frozenset({408, 425, 429})
 
 
 def _due(distribution: Distribution) -> Due | None:
-    """Give the field of a large file that is being worked out while the file leaves. Servers take it in any order."""
+    """Give the field of a large file that is being worked out while the file leaves.
+
+    PyPI, pypiserver, devpi and Pulp take fields in any order (2026-11); elsewhere that is likely, and was not tried.
+    """
     if distribution.found.size < LARGE:
         return None
     return Due(form.BLAKE2, HEX, distribution.blake2b.get)
