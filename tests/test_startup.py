@@ -101,14 +101,16 @@ def observed(index: ScriptedIndex, tmp_path: Path) -> Observed:
     return Observed(frozenset(seen["modules"]), opened)
 
 
+def page(*files: object) -> Answer:
+    """Give the page of the project in JSON, as PyPI does."""
+    project = {"meta": {"api-version": "1.4"}, "name": "demo-pkg", "files": files}
+    return json_answer(project, content_type="application/vnd.pypi.simple.v1+json")
+
+
 def test_a_wheel_needs_few_modules(scripted: StartIndex, tmp_path: Path) -> None:
     """A wheel is checked and published without what only other files, pages and credentials need."""
     make_wheel(tmp_path / "dist")
-    page = json_answer(
-        {"meta": {"api-version": "1.4"}, "name": "demo-pkg", "files": []},
-        content_type="application/vnd.pypi.simple.v1+json",
-    )
-    assert observed(scripted(reads=page), tmp_path).modules & UNNEEDED == frozenset()
+    assert observed(scripted(reads=page()), tmp_path).modules & UNNEEDED == frozenset()
 
 
 def test_what_is_needed_is_imported(scripted: StartIndex, tmp_path: Path) -> None:
@@ -130,12 +132,8 @@ def test_reads_of_a_large_file(scripted: StartIndex, tmp_path: Path) -> None:
     assert observed(scripted(), tmp_path).opened[wheel.name] == 4
     (tmp_path / "temp").rename(tmp_path / "first")
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    files = [{"filename": wheel.name, "url": f"/{wheel.name}", "hashes": {"sha256": sha256}}]
-    page = json_answer(
-        {"meta": {"api-version": "1.4"}, "name": "demo-pkg", "files": files},
-        content_type="application/vnd.pypi.simple.v1+json",
-    )
-    assert observed(scripted(reads=page), tmp_path).opened[wheel.name] == 2
+    there = {"filename": wheel.name, "url": f"/{wheel.name}", "hashes": {"sha256": sha256}}
+    assert observed(scripted(reads=page(there)), tmp_path).opened[wheel.name] == 2
 
 
 def test_requests_and_reads(scripted: StartIndex, tmp_path: Path) -> None:
