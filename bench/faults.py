@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.clients import CACHE, PASSWORD, USER, install_rivals
 from tests.distributions import corrupted, make_wheel
-from tests.peers.scripted import Answer, Request, json_answer, scripted_index
+from tests.peers.scripted import Answer, Request, json_page, scripted_index
 
 PATIENCE = 120
 """Seconds after which a client is stopped."""
@@ -58,8 +58,7 @@ class Index:
         if not self.stored:
             return Answer(404)
         files = [{"filename": name, "url": name, "hashes": {"sha256": value}} for name, value in self.stored.items()]
-        page = {"meta": {"api-version": "1.0"}, "name": request.target.strip("/").rpartition("/")[2], "files": files}
-        return json_answer(page, content_type="application/vnd.pypi.simple.v1+json")
+        return json_page(request.target.strip("/").rpartition("/")[2], *files)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
-from functools import partial
 from types import FrameType
 from typing import NamedTuple, NoReturn
 
@@ -120,12 +119,7 @@ def _publish(outside: Outside, runner: Runner, ledger: Ledger) -> None:
                 if inputs.dry_run:
                     planned.hash_all()
                     return
-                sending = planned.files("upload")
-                attested, notes = who.attesting.attest(sending)
-                ledger.notes += notes
-                if sending:
-                    who.credential.sign_in()
-                api = Api(located.index, http, who.credential, attested, required=who.attesting.decision.required)
+                api = _api(context, planned, who, ledger)
                 parallel = inputs.parallel or located.index.parallel
                 try:
                     upload.publish(planned, api, stock, patience, parallel, _listener(ledger, runner))
@@ -213,6 +207,17 @@ def _inventory(stock: Stock, projects: list[str], who: Who, *, dry: bool) -> Inv
     return known
 
 
+def _api(context: Context, planned: Plan, who: Who, ledger: Ledger) -> Api:
+    """Attest what is to be sent, and sign in; give what takes it."""
+    sending = planned.files("upload")
+    attested, notes = who.attesting.attest(sending)
+    ledger.notes += notes
+    if sending:
+        who.credential.sign_in()
+    required = who.attesting.decision.required
+    return Api(context.index, context.exchange.http, who.credential, attested, required=required)
+
+
 def _listener(ledger: Ledger, runner: Runner) -> Listener:
     def started(distribution: Distribution) -> None:
         runner.log(f"  sending   {distribution.found.filename}  ({bytes_shown(distribution.found.size)})")
@@ -234,12 +239,8 @@ def _listener(ledger: Ledger, runner: Runner) -> Listener:
 
 def _confirm(ledger: Ledger, runner: Runner, stock: Stock, clock: Clock, seconds: float) -> None:
     """Wait for the index in another thread, so that a signal is heard."""
-    outcomes = list(ledger.outcomes.values())
-    inbox = Inbox()
-
-    def say(line: str) -> None:
-        inbox.put(partial(runner.log, line))
-
+    outcomes, inbox = list(ledger.outcomes.values()), Inbox()
+    say = inbox.relay(runner.log)
     ((better, notes),) = side_by_side(lambda _: upload.confirm(outcomes, stock, clock, seconds, say), [None], 1, inbox)
     for outcome in better:
         ledger.ended(outcome)

@@ -54,6 +54,11 @@ class Found(NamedTuple):
         """Base name: what the index will call it."""
         return self.path.name
 
+    @property
+    def large(self) -> bool:
+        """Whether it stays on disk, and its BLAKE2b may not be known when it is sent."""
+        return self.size >= LARGE
+
 
 class Collection(NamedTuple):
     """Everything under `packages-dir`: what is to be published, what is not, and what is wrong."""
@@ -173,10 +178,10 @@ def read(
     """
     try:
         with found.path.open("rb") as file:
-            if found.size < LARGE:
-                sha256, blake2b, contents = _small(file, found, index)
-            else:
+            if found.large:
                 sha256, blake2b, contents = _large(file, found, index, there, ahead or Ahead())
+            else:
+                sha256, blake2b, contents = _small(file, found, index)
         core, notes = metadata.parse(contents.metadata)
     except DistributionError as error:
         raise DistributionError(error.title, error.detail, error.tip, path=found.shown, rule=error.rule) from error

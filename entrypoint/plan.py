@@ -239,6 +239,11 @@ def differs(distribution: Distribution, look: Look) -> str:
     return f"Here sha256 {distribution.sha256}, on the index {look.shown}."
 
 
+def files_shown(number: int) -> str:
+    """Write a number of files as people read it: `1 file`, `2 files`."""
+    return "1 file" if number == 1 else f"{number} files"
+
+
 def bytes_shown(size: int) -> str:
     """Write a size as people read it: `512 B`, `30.2 kB`, `1.1 GB`."""
     number = float(size)

@@ -43,6 +43,10 @@ class Inbox:
         self._messages.append(message)
         self._there.set()
 
+    def relay(self, hear: Callable[[A], None]) -> Callable[[A], None]:
+        """Give a function that any thread may call: what it is given is heard by the thread that waits."""
+        return lambda what: self.put(partial(hear, what))
+
     def wait(self) -> None:
         """Do what there is, or wait a moment for something to come."""
         self._there.wait(AWAKE)

@@ -22,10 +22,8 @@ from entrypoint.distribution import LARGE
 from tests.conftest import StartIndex
 from tests.distributions import make_wheel
 from tests.line import Run, publish
-from tests.peers.scripted import Answer, ScriptedIndex, in_turn, json_answer
+from tests.peers.scripted import Answer, ScriptedIndex, in_turn, json_page
 from tests.plans import PYPI
-
-PAGE = "application/vnd.pypi.simple.v1+json"
 
 
 def published(folder: Path, index: ScriptedIndex, **inputs: str) -> Run:
@@ -50,8 +48,7 @@ def blake2b(path: Path) -> str:
 
 def page(wheel: Path, sha256: str) -> Answer:
     """Give the page of the project, with one file of this hash."""
-    files = [{"filename": wheel.name, "url": f"/{wheel.name}", "hashes": {"sha256": sha256}}]
-    return json_answer({"meta": {"api-version": "1.0"}, "name": "demo-pkg", "files": files}, content_type=PAGE)
+    return json_page("demo-pkg", {"filename": wheel.name, "url": f"/{wheel.name}", "hashes": {"sha256": sha256}})
 
 
 def record(ours: Run) -> Any:

@@ -15,7 +15,7 @@ from entrypoint.distribution import LARGE
 from tests.conftest import StartIndex
 from tests.distributions import make_sdist, make_wheel
 from tests.line import environment
-from tests.peers.scripted import Answer, ScriptedIndex, json_answer
+from tests.peers.scripted import Answer, ScriptedIndex, json_page
 
 UNNEEDED = frozenset(
     {
@@ -101,16 +101,10 @@ def observed(index: ScriptedIndex, tmp_path: Path) -> Observed:
     return Observed(frozenset(seen["modules"]), opened)
 
 
-def page(*files: object) -> Answer:
-    """Give the page of the project in JSON, as PyPI does."""
-    project = {"meta": {"api-version": "1.4"}, "name": "demo-pkg", "files": files}
-    return json_answer(project, content_type="application/vnd.pypi.simple.v1+json")
-
-
 def test_a_wheel_needs_few_modules(scripted: StartIndex, tmp_path: Path) -> None:
     """A wheel is checked and published without what only other files, pages and credentials need."""
     make_wheel(tmp_path / "dist")
-    assert observed(scripted(reads=page()), tmp_path).modules & UNNEEDED == frozenset()
+    assert observed(scripted(reads=json_page("demo-pkg")), tmp_path).modules & UNNEEDED == frozenset()
 
 
 def test_what_is_needed_is_imported(scripted: StartIndex, tmp_path: Path) -> None:
@@ -133,7 +127,7 @@ def test_reads_of_a_large_file(scripted: StartIndex, tmp_path: Path) -> None:
     (tmp_path / "temp").rename(tmp_path / "first")
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
     there = {"filename": wheel.name, "url": f"/{wheel.name}", "hashes": {"sha256": sha256}}
-    assert observed(scripted(reads=page(there)), tmp_path).opened[wheel.name] == 2
+    assert observed(scripted(reads=json_page("demo-pkg", there)), tmp_path).opened[wheel.name] == 2
 
 
 def test_requests_and_reads(scripted: StartIndex, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tests.conftest import StartIndex
 from tests.contexts import basic
 from tests.distributions import make_sdist, make_wheel
 from tests.line import Waits
-from tests.peers.scripted import Answer, Request, json_answer
+from tests.peers.scripted import Answer, Request, json_page
 from tests.plans import GENERIC
 
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -451,7 +451,7 @@ def test_a_read_on_the_wire(scripted: StartIndex, wheel: Distribution) -> None:
     def reads(request: Request) -> Answer:
         if request.target.startswith("/simple/"):
             entry = {"filename": wheel.found.filename, "url": "../../file", "hashes": {}}
-            return json_answer({"meta": {"api-version": "1.0"}, "name": "demo", "files": [entry]}, 200, JSON)
+            return json_page("demo", entry)
         return Answer(body=wheel.found.path.read_bytes())
 
     index = scripted(reads=reads)

@@ -20,6 +20,7 @@ from entrypoint.attestations.policy import NONE, Decision, decide, shortcoming
 from entrypoint.credentials import Context, ambient, github
 from entrypoint.distribution import Attested, Collection, Distribution
 from entrypoint.errors import InputError, Note, PublishError
+from entrypoint.plan import files_shown
 from entrypoint.threads import both, side_by_side
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ class Attesting(NamedTuple):
 
     def _say(self, attested: Sequence[Attested]) -> None:
         first, *more = [log for each in attested for log in each.logs]
-        files = "1 file" if len(attested) == 1 else f"{len(attested)} files"
-        self.context.exchange.say(f"Attested: {files}, log {first}{f' and {len(more)} more' if more else ''}.")
+        others = f" and {len(more)} more" if more else ""
+        self.context.exchange.say(f"Attested: {files_shown(len(attested))}, log {first}{others}.")
 
     def _of(self, sigstore: Sigstore, distribution: Distribution) -> tuple[Attested, list[Note]]:
         """Take what lies beside a file and is right, and sign what is missing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from entrypoint.plan import files_shown
 from entrypoint.report import GOOD, NOTHING_SENT, Remark, Report
 from entrypoint.runner import Level
 from entrypoint.upload import PUBLIC
@@ -85,7 +86,7 @@ def counted(report: Report) -> str:
     """Say of how many files what is true."""
     if not report.files:
         return "No file was looked at."
-    total = _files(len(report.files))
+    total = files_shown(len(report.files))
     if report.outcome == "dry-run":
         return f"To be sent: {report.number('planned')} of {total}."
     if all(file["state"] in GOOD for file in report.files):
@@ -109,10 +110,6 @@ def _missing(report: Report) -> str:
         return ""
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     return f"Not published: {', '.join(missing[:SHOWN])}{more}."
-
-
-def _files(number: int) -> str:
-    return "1 file" if number == 1 else f"{number} files"
 
 
 def _from(remark: Remark) -> Annotation:

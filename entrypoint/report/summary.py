@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from entrypoint.plan import bytes_shown
+from entrypoint.plan import bytes_shown, files_shown
 from entrypoint.report import PUT_RIGHT, SEND_REST, FileRecord, Remark, Report
 from entrypoint.report.annotation import counted, headline
 from entrypoint.runner import markdown, markdown_block, markdown_code, markdown_prose, shortened
@@ -187,7 +187,7 @@ def _attested(files: Sequence[FileRecord]) -> Iterator[str]:
     if not attested:
         return
     folded = len(attested) > UNFOLDED
-    total = "1 file" if len(attested) == 1 else f"{len(attested)} files"
+    total = files_shown(len(attested))
     yield f"<details><summary>Attested: {total}</summary>" if folded else f"Attested: {total}"
     yield ""
     for file in attested[:LINKS]:

@@ -45,11 +45,7 @@ def publish(plan: Plan, api: Api, stock: Stock, patience: Patience, parallel: in
     tally = Tally(plan.files("upload"), patience.clock)
     inbox = Inbox(Pulse(tally, patience.clock, listener.beat, listener.moved).tick)
     traffic = Traffic()
-
-    def say(line: str) -> None:
-        inbox.put(partial(listener.said, line))
-
-    means = Means(stock, patience, plan.skip_existing, say)
+    means = Means(stock, patience, plan.skip_existing, inbox.relay(listener.said))
     engine = _Engine(plan, api, means, traffic, parallel, inbox, tally, listener)
     projects: dict[str, list[Release]] = {}
     for release in plan.sending():

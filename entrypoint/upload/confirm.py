@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 from entrypoint.errors import Note, Refused
 from entrypoint.patience import PAUSES, Clock
-from entrypoint.plan import differs
+from entrypoint.plan import differs, files_shown
 from entrypoint.stock import Look, Match, Stock
 from entrypoint.upload.outcome import PUBLIC, Outcome
 from entrypoint.upload.progress import BEAT
@@ -23,7 +23,8 @@ def confirm(
     `say` takes a line for the log, now and then.
     """
     deadline, said = clock.seconds() + seconds, -math.inf
-    waiting = sent = [outcome for outcome in outcomes if outcome.state in PUBLIC]
+    waiting = [outcome for outcome in outcomes if outcome.state in PUBLIC]
+    total = files_shown(len(waiting))
     settled: list[Outcome] = []
     for pause in chain(PAUSES, repeat(PAUSES[-1])):
         looks = stock.looks([outcome.distribution for outcome in waiting])
@@ -35,13 +36,9 @@ def confirm(
             break
         if clock.seconds() - said >= BEAT:
             said = clock.seconds()
-            say(f"  waiting   the index serves {len(settled)} of {_files(len(sent))} so far, {left:.0f} s are left")
+            say(f"  waiting   the index serves {len(settled)} of {total} so far, {left:.0f} s are left")
         clock.sleep(min(pause, left))
     return settled, list(_late(waiting, seconds, stock))
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count} files"
 
 
 def _judged(outcome: Outcome, look: Look, stock: Stock) -> Outcome | None:

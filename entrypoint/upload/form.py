@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from entrypoint.distribution import LARGE, Attested, Distribution
+from entrypoint.distribution import Attested, Distribution
 from entrypoint.metadata import LICENSE_FILE, CoreMetadata
 
 FIELDS = {
@@ -60,7 +60,7 @@ def fields(distribution: Distribution, attested: Attested | None = None) -> list
         ("requires_python", metadata.one("requires-python")),
         ("description", metadata.description),
         ("sha256_digest", distribution.sha256),
-        *([(BLAKE2, distribution.blake2b_256)] if found.size < LARGE else []),  # else it comes after the file
+        *([] if found.large else [(BLAKE2, distribution.blake2b_256)]),  # of a large one it comes after the file
         *([("attestations", attested.form_field)] if attested else []),
     ]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import httpx
 
 from entrypoint.client import Signer, failure, retry_after
-from entrypoint.distribution import LARGE, Attested, Distribution, Release
+from entrypoint.distribution import Attested, Distribution, Release
 from entrypoint.errors import DistributionError, PublishError, Unreachable
 from entrypoint.index import Index, Verdict
 from entrypoint.index.urls import origin
@@ -191,9 +191,7 @@ def _due(distribution: Distribution) -> Due | None:
 
     PyPI, pypiserver, devpi and Pulp take fields in any order (2026-11); elsewhere that is likely, and was not tried.
     """
-    if distribution.found.size < LARGE:
-        return None
-    return Due(form.BLAKE2, HEX, distribution.blake2b.get)
+    return Due(form.BLAKE2, HEX, distribution.blake2b.get) if distribution.found.large else None
 
 
 def _within(index: Index, location: str | None) -> bool:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from entrypoint.distribution import Distribution
 from entrypoint.patience import Clock
-from entrypoint.plan import bytes_shown
+from entrypoint.plan import bytes_shown, files_shown
 from entrypoint.upload.outcome import PUBLIC, State
 
 BEAT = 10.0
@@ -86,7 +86,7 @@ class Standing(NamedTuple):
         return ", ".join(self._parts())
 
     def _parts(self) -> Iterator[str]:
-        yield f"{self.sent} of {self.files} {'file' if self.files == 1 else 'files'} sent"
+        yield f"{self.sent} of {files_shown(self.files)} sent"
         if self.failed:
             yield f"{self.failed} failed"
         gone, size = bytes_shown(self.gone), bytes_shown(self.size)

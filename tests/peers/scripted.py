@@ -209,6 +209,12 @@ def json_answer(value: Any, status: int = 200, content_type: str = "application/
     return Answer(status, headers={"Content-Type": content_type}, body=json.dumps(value).encode())
 
 
+def json_page(name: str, *files: object) -> Answer:
+    """Return the page of a project as the simple API has it in JSON (PEP 691)."""
+    page = {"meta": {"api-version": "1.0"}, "name": name, "files": files}
+    return json_answer(page, content_type="application/vnd.pypi.simple.v1+json")
+
+
 def endless(piece: bytes = b"x" * 65536) -> Iterable[bytes]:
     """Return a body that has no end."""
     return itertools.repeat(piece)
