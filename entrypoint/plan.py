@@ -15,7 +15,7 @@ from entrypoint.errors import DistributionError, Note, PublishError
 from entrypoint.index import Index
 from entrypoint.simple import Project
 from entrypoint.stock import READERS, Inventory, Look, Match, Stock
-from entrypoint.threads import Ahead, Once, both, cores, side_by_side
+from entrypoint.threads import Ahead, Once, both, cores, on_all_cores, side_by_side
 
 Action = Literal["upload", "already-present", "skip", "conflict"]
 
@@ -181,19 +181,11 @@ def examine(index: Index, files: Sequence[Found], lenience: Lenience, there: The
         notes += checks.of_file(distribution, contents, index)
         return distribution, [note._replace(path=found.shown) for note in notes], None
 
-    batches = side_by_side(lambda batch: [(each, one(each)) for each in batch], _batches(files), cores())
-    known = {found.path: answer for batch in batches for found, answer in batch}
-    answers = [known[found.path] for found in files]
+    answers = on_all_cores(one, files, lambda each: each.size >= SMALL)
     distributions = tuple(each for each, _, _ in answers if each)
     notes = [note for _, said, _ in answers for note in said]
     notes += checks.of_set(distributions, index)
     return Examined(distributions, tuple(map(lenience.judged, notes)), tuple(error for _, _, error in answers if error))
-
-
-def _batches(files: Sequence[Found]) -> list[list[Found]]:
-    """Put all small files into one batch: threads that read them would mostly wait for Python's lock."""
-    small = [each for each in files if each.size < SMALL]
-    return [small, *([each] for each in files if each.size >= SMALL)]
 
 
 def make(

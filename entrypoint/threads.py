@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import cycle
+from itertools import chain, cycle
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -216,3 +216,17 @@ def side_by_side(work: Callable[[A], B], values: Sequence[A], width: int, inbox:
     if failures:
         raise failures[0]
     return [answers[number] for number in range(len(values))]
+
+
+def on_all_cores(work: Callable[[A], B], values: Sequence[A], long: Callable[[A], bool]) -> list[B]:
+    """Do the same work with all values on all cores, what is not `long` in one thread; the answers keep the order.
+
+    Threads that do short work mostly wait for Python's lock.
+    """
+    numbers = range(len(values))
+    apart = [number for number in numbers if long(values[number])]
+    together = sorted(set(numbers).difference(apart))
+    batches = [together, *([number] for number in apart)]
+    done = side_by_side(lambda batch: [(number, work(values[number])) for number in batch], batches, cores())
+    known = dict(chain.from_iterable(done))
+    return [known[number] for number in numbers]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.threads import Ahead, Inbox, Once, read_ahead, side_by_side
+from entrypoint.threads import Ahead, Inbox, Once, on_all_cores, read_ahead, side_by_side
 
 
 def test_answers_in_the_order_of_the_values() -> None:
@@ -20,6 +20,21 @@ def test_answers_in_the_order_of_the_values() -> None:
         return value * 2
 
     assert side_by_side(work, range(10), 4) == [value * 2 for value in range(10)]
+
+
+def test_on_all_cores() -> None:
+    """What is long is done by several threads, what is not by one, and the answers come in the order of the values."""
+
+    def work(value: int) -> tuple[int, int]:
+        time.sleep(0.001 * value)
+        return value, threading.get_ident()
+
+    values = [5, 0, 9, 1, 7, 2]
+    answers = on_all_cores(work, values, lambda value: value >= 5)
+    assert [value for value, _ in answers] == values
+    assert len({thread for value, thread in answers if value < 5}) == 1
+    assert threading.get_ident() not in {thread for _, thread in answers}
+    assert on_all_cores(work, [], lambda _: True) == []
 
 
 def test_nothing_to_do() -> None:

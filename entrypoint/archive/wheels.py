@@ -13,7 +13,6 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import BinaryIO, NamedTuple
 
 from packaging.utils import parse_wheel_filename
@@ -23,7 +22,7 @@ from entrypoint.archive.contents import METADATA_LIMIT, Contents, Suspects, abou
 from entrypoint.errors import Note
 from entrypoint.index import Index
 from entrypoint.rule import some
-from entrypoint.threads import cores, side_by_side
+from entrypoint.threads import on_all_cores
 
 TEXT_LIMIT = 2**20
 """Bytes of WHEEL and of entry_points.txt that are read."""
@@ -38,7 +37,7 @@ HASHES = frozenset({"sha256", "sha384", "sha512"})
 """What RECORD may hash with: sha256 or better."""
 
 ALONE = 2**20
-"""Bytes from which on a member is read beside others; threads that read small ones mostly wait for Python's lock."""
+"""Bytes from which on a member of a file on disk is read beside others."""
 
 UNPACKED_LIMIT = 64 * 2**20
 RATIO_LIMIT = 50
@@ -148,18 +147,12 @@ def _looks(source: BinaryIO, members: Infos, listed: Mapping[str, str], suspects
     def look(info: zipfile.ZipInfo, place: zips.Source) -> _Look:
         return _look(place, info, listed.get(info.filename, ""), suspects)
 
-    alone = [] if isinstance(source, io.BytesIO) else [info for info in members if _stands_alone(info, suspects)]
-    if len(alone) <= 1:
+    def alone(info: zipfile.ZipInfo) -> bool:
+        return info.file_size >= ALONE and not suspects.wanted(info.filename, info.file_size)
+
+    if isinstance(source, io.BytesIO):
         return [look(info, source) for info in members]
-    apart = set(map(id, alone))
-    works = [[info for info in members if id(info) not in apart], *([info] for info in alone)]
-    done = side_by_side(lambda infos: [look(info, zips.Place(source)) for info in infos], works, cores())
-    known = dict(zip((id(info) for infos in works for info in infos), chain.from_iterable(done), strict=True))
-    return [known[id(info)] for info in members]
-
-
-def _stands_alone(info: zipfile.ZipInfo, suspects: Suspects) -> bool:
-    return info.file_size >= ALONE and not suspects.wanted(info.filename, info.file_size)
+    return on_all_cores(lambda info: look(info, zips.Place(source)), members, alone)
 
 
 def _look(source: zips.Source, info: zipfile.ZipInfo, listed: str, suspects: Suspects) -> _Look:
