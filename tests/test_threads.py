@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from entrypoint import threads
 from entrypoint.threads import Ahead, Inbox, Once, on_all_cores, read_ahead, side_by_side
 
 
@@ -35,6 +36,13 @@ def test_on_all_cores() -> None:
     assert len({thread for value, thread in answers if value < 5}) == 1
     assert threading.get_ident() not in {thread for _, thread in answers}
     assert on_all_cores(work, [], lambda _: True) == []
+
+
+def test_long_work_is_done_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many long values are in work at a time as there are cores."""
+    monkeypatch.setattr(threads, "cores", lambda: 2)
+    meeting = threading.Barrier(2)
+    assert len(on_all_cores(lambda _: meeting.wait(10), [1, 2], lambda _: True)) == 2  # one alone would wait in vain
 
 
 def test_nothing_to_do() -> None:
